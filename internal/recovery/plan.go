@@ -1,0 +1,126 @@
+package recovery
+
+// Plan is the resolved configuration of one service. Secrets are in it only as
+// references (env:NAME, file:PATH); a run uses the plan it loaded first until it
+// ends, so a change of the config in between changes nothing.
+type Plan struct {
+	Service     string          `json:"service"`
+	Owner       string          `json:"owner"`
+	Host        string          `json:"host"` // serves the queue host/<host>
+	Objectives  Objectives      `json:"objectives"`
+	Sources     []SourceSpec    `json:"sources"`
+	Destination DestinationSpec `json:"destination"`
+	Encryption  EncryptionSpec  `json:"encryption"`
+	Staging     StagingSpec     `json:"staging"`
+	Smoke       *SmokeSpec      `json:"smoke,omitempty"`
+	Verify      VerifyWhen      `json:"verify"`
+	GiveUpAfter Duration        `json:"giveUpAfter"`
+	Config      ConfigRef       `json:"config"`
+}
+
+// ConfigRef says which configuration a run used.
+type ConfigRef struct {
+	Digest string `json:"digest"`           // SHA-256 of the file
+	Commit string `json:"commit,omitempty"` // of the Git repository it lies in, "" if none
+	Dirty  bool   `json:"dirty,omitempty"`  // the file differs from that commit
+}
+
+// The kinds of source.
+const (
+	KindPostgres = "postgres"
+	KindSQLite   = "sqlite"
+)
+
+// SourceSpec describes one source of a service.
+type SourceSpec struct {
+	Name        string          `json:"name"`
+	Kind        string          `json:"kind"`
+	URL         string          `json:"url,omitempty"`    // postgres: a secret's reference
+	Tables      []string        `json:"tables,omitempty"` // postgres: empty means all
+	Path        string          `json:"path,omitempty"`   // sqlite: absolute
+	Fingerprint FingerprintMode `json:"fingerprint"`
+	RPO         Duration        `json:"rpo"` // the source's own, or the service's
+}
+
+// DestinationSpec describes where recovery sets are kept.
+type DestinationSpec struct {
+	Name      string `json:"name"`
+	URL       string `json:"url"`                // s3://bucket/prefix or file:///folder
+	Endpoint  string `json:"endpoint,omitempty"` // s3: http(s)://host:port, empty for AWS
+	Region    string `json:"region,omitempty"`
+	PathStyle bool   `json:"pathStyle,omitempty"`
+	AccessKey string `json:"accessKey,omitempty"` // a secret's reference
+	SecretKey string `json:"secretKey,omitempty"` // a secret's reference
+}
+
+// EncryptionSpec says for whom sets are sealed, and where the key to open lies.
+type EncryptionSpec struct {
+	Recipients []string `json:"recipients"`           // age1…
+	Identities string   `json:"identities,omitempty"` // a secret's reference; empty: no worker can open sets
+}
+
+// StagingSpec says where a set is restored to be proven.
+type StagingSpec struct {
+	PostgresURL string `json:"postgresURL,omitempty"` // a secret's reference to a maintenance database
+	Folder      string `json:"folder"`                // private folder for restored files
+	SameServer  bool   `json:"sameServer,omitempty"`  // accepted: staging is production's own server
+}
+
+// SmokeSpec says how a service is started on restored data and tried out.
+// In Start, Env and BaseURL, {port} stands for a free port on loopback; in Start
+// and Env, {restored.SOURCE} stands for the address of the restored source: a
+// connection URL or a file's path.
+type SmokeSpec struct {
+	Start   []string          `json:"start"`
+	Dir     string            `json:"dir,omitempty"`
+	Env     map[string]string `json:"env,omitempty"` // values may be references to secrets
+	BaseURL string            `json:"baseURL"`
+	Timeout Duration          `json:"timeout"` // for the service to come up, and for the journey
+	Journey []JourneyStep     `json:"journey,omitempty"`
+	Checks  []SQLCheck        `json:"checks,omitempty"`
+}
+
+// JourneyStep is one HTTP request of a journey and what its answer must be.
+type JourneyStep struct {
+	Name    string            `json:"name"`
+	Method  string            `json:"method,omitempty"` // GET by default
+	Path    string            `json:"path"`             // below the base URL
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    string            `json:"body,omitempty"`
+	Status  int               `json:"status,omitempty"`   // 200 by default
+	Expect  []string          `json:"contains,omitempty"` // texts the answer must hold
+	Save    map[string]string `json:"save,omitempty"`     // name → dotted path in a JSON answer; later {saved.NAME}
+	Timeout Duration          `json:"timeout,omitempty"`  // 10s by default
+}
+
+// SQLCheck is a read-only query on a restored source and the text its first
+// value must equal.
+type SQLCheck struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+	Query  string `json:"query"`
+	Expect string `json:"expect"`
+}
+
+// VerifyWhen says when a set is restored to be proven.
+type VerifyWhen string
+
+// The choices. A set is read back after each backup in either case.
+const (
+	VerifyAfterBackup VerifyWhen = "afterBackup"
+	VerifyOnSchedule  VerifyWhen = "onSchedule"
+)
+
+// Target is the level that a run of the service asks for when nothing else was
+// said: the highest that its configuration can reach.
+func (p *Plan) Target(full bool) Level {
+	switch {
+	case p.Encryption.Identities == "":
+		return LevelStored
+	case !full:
+		return LevelReadBack
+	case p.Smoke == nil:
+		return LevelRestored
+	}
+	return LevelProven
+}
