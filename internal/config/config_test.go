@@ -1,0 +1,216 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// TestProblems loads each file of testdata/problems and compares what is wrong
+// with it with the file of the same name that ends in .want.
+func TestProblems(t *testing.T) {
+	files, err := filepath.Glob("testdata/problems/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			want, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".want")
+			require.NoError(t, err)
+			_, err = config.Load(file)
+			require.Error(t, err)
+			var problems *config.Problems
+			require.ErrorAs(t, err, &problems)
+			require.Equal(t, strings.TrimSpace(string(want)), strings.ReplaceAll(err.Error(), file, "lifeboat.yaml"))
+			require.NotContains(t, strings.ToLower(err.Error()), "hunter2")
+		})
+	}
+}
+
+func TestFiveMistakesAreAllShown(t *testing.T) {
+	_, err := config.Load("testdata/problems/five-mistakes.yaml")
+	var problems *config.Problems
+	require.ErrorAs(t, err, &problems)
+	require.Len(t, problems.List, 5)
+	require.Equal(t, config.Problem{
+		Line: 18, Column: 54, Field: "services[0].objectives.rpo", Value: "1 day", Message: "is not a duration",
+		Mend: "write a positive number with a unit, such as 90s, 30m, 24h or 7d",
+	}, problems.List[2])
+}
+
+func TestUnreadable(t *testing.T) {
+	_, err := config.Load("testdata/none.yaml")
+	require.EqualError(t, err, "testdata/none.yaml: cannot be read: no such file or directory: run 'starter init' to make one, or name the file")
+
+	_, err = config.Load("testdata")
+	require.EqualError(t, err, "testdata: cannot be read: is a directory: check the path and its permissions")
+
+	large := filepath.Join(t.TempDir(), "large.yaml")
+	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("#\n", 1<<20)), 0o600))
+	_, err = config.Load(large)
+	require.ErrorContains(t, err, "large.yaml: is larger than 1 MiB: name the right file")
+}
+
+func TestPlan(t *testing.T) {
+	cfg, err := config.Load("testdata/good/full.yaml")
+	require.NoError(t, err)
+	here, err := filepath.Abs("testdata/good")
+	require.NoError(t, err)
+
+	plan, err := cfg.Plan("where2eat")
+	require.NoError(t, err)
+	require.Len(t, plan.Config.Digest, 64)
+	plan.Config = recovery.ConfigRef{}
+	hour := recovery.Duration(time.Hour)
+	require.Equal(t, &recovery.Plan{
+		Service: "where2eat", Owner: "rebecca", Host: "web1",
+		Objectives: recovery.Objectives{Availability: 0.995, RTO: hour, RPO: 24 * hour},
+		Sources: []recovery.SourceSpec{
+			{Name: "app", Kind: "postgres", URL: "env:WHERE2EAT_DATABASE_URL", Tables: []string{"public.users"}, Fingerprint: "counts", RPO: hour},
+			{Name: "notes", Kind: "sqlite", Path: "/srv/where2eat/data/notes.db", Fingerprint: "content", RPO: 24 * hour},
+		},
+		Destination: recovery.DestinationSpec{
+			Name: "main", URL: "s3://backups/lifeboat", Endpoint: "http://127.0.0.1:7070", Region: "us-east-1", PathStyle: true,
+			AccessKey: "env:LIFEBOAT_S3_ACCESS_KEY", SecretKey: "env:LIFEBOAT_S3_SECRET_KEY",
+		},
+		Encryption: recovery.EncryptionSpec{Recipients: cfg.Encryption.Recipients, Identities: "file:keys/age.key"},
+		Staging:    recovery.StagingSpec{PostgresURL: "env:STAGING_DATABASE_URL", Folder: filepath.Join(here, "staging"), SameServer: true},
+		Smoke: &recovery.SmokeSpec{
+			Start: []string{"./where2eat", "-listen", "127.0.0.1:{port}"}, Dir: "/srv/where2eat/bin",
+			Env: map[string]string{
+				"DATABASE_URL": "{restored.app}", "NOTES_URL": "file:{restored.notes}?mode=ro", "API_KEY": "env:STAGING_API_KEY",
+			},
+			BaseURL: "http://127.0.0.1:{port}", Timeout: recovery.Duration(90 * time.Second),
+			Journey: []recovery.JourneyStep{
+				{
+					Name: "log in", Method: "POST", Path: "/login", Body: `{"name":"ann"}`, Status: 200,
+					Save: map[string]string{"token": "data.token"}, Timeout: recovery.Duration(10 * time.Second),
+				},
+				{
+					Name: "fetch", Method: "GET", Path: "/restaurants", Headers: map[string]string{"Authorization": "Bearer {saved.token}"},
+					Status: 200, Timeout: recovery.Duration(10 * time.Second),
+				},
+			},
+			Checks: []recovery.SQLCheck{{Name: "restaurants are there", Source: "app", Query: "select count(*) > 0 from restaurants", Expect: "t"}},
+		},
+		Verify:      recovery.VerifyOnSchedule,
+		GiveUpAfter: recovery.Duration(45 * time.Minute),
+	}, plan)
+}
+
+func TestDefaults(t *testing.T) {
+	cfg, err := config.Load("testdata/good/small.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8080", cfg.Worker.Listen)
+	plan, err := cfg.Plan("where2eat")
+	require.NoError(t, err)
+	require.Equal(t, "local", plan.Host)
+	require.Equal(t, recovery.VerifyAfterBackup, plan.Verify)
+	require.Equal(t, recovery.Duration(30*time.Minute), plan.GiveUpAfter)
+	require.Equal(t, recovery.FingerprintContent, plan.Sources[0].Fingerprint)
+	require.Equal(t, recovery.Duration(24*time.Hour), plan.Sources[0].RPO)
+	require.Nil(t, plan.Smoke)
+}
+
+func TestPlanOfUnknownService(t *testing.T) {
+	cfg, err := config.Load("testdata/good/small.yaml")
+	require.NoError(t, err)
+
+	_, err = cfg.Plan("where2sleep")
+	require.EqualError(t, err, `find service "where2sleep": it is not in testdata/good/small.yaml (known here: where2eat)`)
+	require.Equal(t, recovery.Permanent, recovery.KindOf(err))
+
+	_, err = cfg.Plan("")
+	require.EqualError(t, err, `find service: the input names none (give an input such as {"service":"where2eat"}; known here: where2eat)`)
+	require.Equal(t, recovery.Permanent, recovery.KindOf(err))
+}
+
+func TestTargetOfBackupOnly(t *testing.T) {
+	cfg, err := config.Load("testdata/good/backup-only.yaml")
+	require.NoError(t, err)
+	plan, err := cfg.Plan("where2eat")
+	require.NoError(t, err)
+	require.Equal(t, recovery.LevelStored, plan.Target(true))
+}
+
+func TestEnvironmentWins(t *testing.T) {
+	cfg, err := config.Load("testdata/good/full.yaml")
+	require.NoError(t, err)
+	t.Setenv("TEMPORAL_ADDRESS", "")
+	t.Setenv("TEMPORAL_NAMESPACE", "")
+	require.Equal(t, "temporal:7233", cfg.TemporalAddress())
+	require.Equal(t, "recovery", cfg.Namespace())
+	t.Setenv("TEMPORAL_ADDRESS", "127.0.0.1:7244")
+	t.Setenv("TEMPORAL_NAMESPACE", "demo")
+	require.Equal(t, "127.0.0.1:7244", cfg.TemporalAddress())
+	require.Equal(t, "demo", cfg.Namespace())
+
+	t.Setenv("LIFEBOAT_CONFIG", "")
+	require.Equal(t, "lifeboat.yaml", config.Path(""))
+	t.Setenv("LIFEBOAT_CONFIG", "/etc/lifeboat.yaml")
+	require.Equal(t, "/etc/lifeboat.yaml", config.Path(""))
+	require.Equal(t, "mine.yaml", config.Path("mine.yaml"))
+}
+
+// TestSymbolicLinks: a path that stays inside by its text must also do so by what
+// it leads to.
+func TestSymbolicLinks(t *testing.T) {
+	small, err := os.ReadFile("testdata/good/small.yaml")
+	require.NoError(t, err)
+	root := t.TempDir()
+	for _, folder := range []string{"service/data", "elsewhere"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(root, folder), 0o700))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "elsewhere/notes.db"), nil, 0o600))
+	require.NoError(t, os.Symlink(root+"/elsewhere/notes.db", root+"/service/data/link.db"))
+	require.NoError(t, os.Symlink(root+"/elsewhere", root+"/service/folder"))
+	require.NoError(t, os.Symlink(root+"/service", root+"/alias"))
+	for _, test := range []struct{ name, dir, path, problem string }{
+		{name: "file", dir: "service", path: "data/link.db", problem: `"data/link.db" leads out of the service's dir by a symbolic link`},
+		{name: "folder", dir: "service", path: "folder/notes.db", problem: "by a symbolic link"},
+		{name: "folder of a file that is not there yet", dir: "service", path: "folder/new.db", problem: "by a symbolic link"},
+		{name: "the base itself", dir: "alias", path: "data/notes.db"},
+		{name: "absolute inside", dir: "service", path: root + "/service/data/notes.db"},
+		{name: "the base as the file", dir: "service", path: ".", problem: "leads out"},
+		{name: "back in", dir: "service", path: "data/../data/notes.db"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := strings.NewReplacer("/srv/where2eat", test.dir, "data/notes.db", test.path).Replace(string(small))
+			_, err := config.Parse(filepath.Join(root, "lifeboat.yaml"), []byte(text))
+			if test.problem == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, test.problem)
+		})
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/problems/*.yaml", "testdata/good/*.yaml"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(f, err)
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			require.NoError(f, err)
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cfg, err := config.Parse("lifeboat.yaml", data)
+		if err == nil {
+			require.NotEmpty(t, cfg.Services)
+			require.Len(t, cfg.Destinations, 1)
+			return
+		}
+		var problems *config.Problems
+		require.ErrorAs(t, err, &problems)
+		require.NotEmpty(t, problems.List)
+	})
+}
