@@ -1,0 +1,94 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-run/lifeboat/activities"
+)
+
+// step is one activity of a playbook, tried until it succeeds, fails for good,
+// or giveUp has passed.
+type step struct {
+	name     string // "dump app": shown in the UI and in errors
+	options  workflow.ActivityOptions
+	activity any
+	input    func(attempt int) any
+	giveUp   time.Duration
+}
+
+// run tries the step and reads its result into out, which may be nil. While an
+// error is waited out, the run's status tells it.
+func (s step) run(ctx workflow.Context, t *teller, out any) error {
+	started := workflow.Now(ctx)
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		options := s.options
+		options.Summary = s.name
+		if attempt > 1 {
+			options.Summary = fmt.Sprintf("%s, attempt %d", s.name, attempt)
+		}
+		if options.ScheduleToStartTimeout == 0 {
+			options.ScheduleToStartTimeout = s.giveUp
+		}
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), s.activity, s.input(attempt)).Get(ctx, out)
+		if err == nil {
+			t.trouble(ctx, "")
+			return nil
+		}
+		if final := s.final(ctx, err, workflow.Now(ctx).Sub(started)); final != nil {
+			t.trouble(ctx, "")
+			return final
+		}
+		if errorType(err) == activities.ErrorInterrupted {
+			continue // the worker is going down: the next one takes over at once
+		}
+		now := workflow.Now(ctx)
+		t.trouble(ctx, fmt.Sprintf("%s: %s; next try %s, gives up %s", s.name, reason(err), clock(now.Add(pause)), clock(started.Add(s.giveUp))))
+		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "try again: " + s.name})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// final returns the error to end with, or nil if the step is worth trying again.
+func (s step) final(ctx workflow.Context, err error, tried time.Duration) error {
+	if temporal.IsCanceledError(err) || ctx.Err() != nil {
+		return err
+	}
+	var timeout *temporal.TimeoutError
+	if errors.As(err, &timeout) && timeout.TimeoutType() == enums.TIMEOUT_TYPE_SCHEDULE_TO_START {
+		return stepError(fmt.Sprintf("%s: no worker took this step from the queue %q: start a worker that serves it", s.name, s.options.TaskQueue), activities.ErrorUnavailable)
+	}
+	switch kind := errorType(err); kind {
+	case activities.ErrorPermanent, activities.ErrorDamaged:
+		return stepError(s.name+": "+reason(err), kind)
+	}
+	if tried >= s.giveUp {
+		return stepError(fmt.Sprintf("%s: gave up after %s: %s", s.name, tried.Round(time.Second), reason(err)), activities.ErrorUnavailable)
+	}
+	return nil
+}
+
+func stepError(message, kind string) error {
+	return temporal.NewNonRetryableApplicationError(message, kind, nil)
+}
+
+// reason is what a person needs of an activity's error: its own words, without
+// Temporal's wrapping.
+func reason(err error) string {
+	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
+		return "the worker that ran it stopped answering"
+	}
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		return app.Message()
+	}
+	return err.Error()
+}

@@ -1,0 +1,193 @@
+package workflows
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-run/lifeboat/activities"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// Activities are named through nil pointers; the worker registers filled structs.
+var (
+	plans         *activities.Plans
+	backups       *activities.Backups
+	verifications *activities.Verifications
+	restores      *activities.Restores
+)
+
+// BackupServiceInput starts BackupService.
+type BackupServiceInput struct {
+	Service string `json:"service"`
+}
+
+// BackupServiceResult is the committed set, and the plan it was made by.
+type BackupServiceResult struct {
+	Plan     recovery.Plan     `json:"plan"`
+	Manifest recovery.Manifest `json:"manifest"`
+}
+
+// BackupService dumps every source of a service and commits one recovery set.
+// Its id backup/<service> is the lock: it ends at the commit, so that nothing
+// that comes after holds the next backup up.
+func BackupService(ctx workflow.Context, in BackupServiceInput) (*BackupServiceResult, error) {
+	b := &backup{service: in.Service}
+	if err := b.setup(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.run(ctx); err != nil {
+		b.teller.outcome(ctx, "failed")
+		return nil, err
+	}
+	b.teller.outcome(ctx, "committed")
+	return &BackupServiceResult{Plan: b.plan, Manifest: b.manifest}, nil
+}
+
+type backup struct {
+	*teller
+	service  string
+	plan     recovery.Plan
+	manifest recovery.Manifest
+}
+
+func (b *backup) setup(ctx workflow.Context) (err error) {
+	b.teller, err = newTeller(ctx, TypeBackupService, b.service)
+	return err
+}
+
+func (b *backup) run(ctx workflow.Context) error {
+	if err := loadPlan(ctx, b.teller, b.service, &b.plan); err != nil {
+		return err
+	}
+	b.begin(ctx)
+	b.sweep(ctx, backups.SweepSets)
+	for _, source := range b.plan.Sources {
+		if err := b.dump(ctx, source); err != nil {
+			return err
+		}
+	}
+	if len(b.manifest.Artefacts) == 0 {
+		b.sweep(ctx, backups.SweepSet)
+		return b.nothingDumped()
+	}
+	if err := b.commit(ctx); err != nil {
+		return err
+	}
+	b.sweep(ctx, backups.SweepSet)
+	return nil
+}
+
+// begin gives the set its id.
+func (b *backup) begin(ctx workflow.Context) {
+	now := workflow.Now(ctx)
+	info := workflow.GetInfo(ctx)
+	run := info.WorkflowExecution
+	// The original run id stays the same when a run is reset, and so does the set's.
+	suffix := sha256.Sum256([]byte(info.OriginalRunID))
+	b.manifest = recovery.Manifest{
+		Format: recovery.ManifestFormat, Service: b.service, Set: recovery.NewSetID(now, hex.EncodeToString(suffix[:3])), Created: now.UTC(),
+		Run: recovery.RunRef{WorkflowID: run.ID, RunID: run.RunID}, Config: b.plan.Config,
+	}
+	b.status.Set = b.manifest.Set
+}
+
+// sweep removes what earlier runs, or lost attempts of this one, left. Failing to
+// does not fail a backup: the next run sweeps again.
+func (b *backup) sweep(ctx workflow.Context, objects any) {
+	b.now(ctx, "sweeping what was left half-done")
+	in := activities.SweepInput{Service: b.service, Set: b.manifest.Set, Destination: b.plan.Destination, Encryption: b.plan.Encryption}
+	var swept activities.Swept
+	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, janitor(QueueLifeboat)), objects, in).Get(ctx, &swept)
+	if err != nil || len(swept.Left) > 0 {
+		workflow.GetLogger(ctx).Warn("sweep left-over objects", "error", err, "left", swept.Left)
+	}
+	copies := activities.SweepHostInput{Current: b.manifest.Set, Sources: b.plan.Sources}
+	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, janitor(HostQueue(b.plan.Host))), backups.SweepHost, copies).Get(ctx, nil); err != nil {
+		workflow.GetLogger(ctx).Warn("sweep left-over copies", "error", err)
+	}
+}
+
+// dump adds the artefact of one source to the set, or records why there is none.
+// Only a cancel is returned.
+func (b *backup) dump(ctx workflow.Context, source recovery.SourceSpec) error {
+	queue := QueueLifeboat
+	if source.Kind == recovery.KindSQLite {
+		queue = HostQueue(b.plan.Host)
+	}
+	b.now(ctx, "dumping "+source.Name)
+	var artefact recovery.Artefact
+	err := step{
+		name: "dump " + source.Name, options: long(queue), activity: backups.DumpSource, giveUp: b.plan.GiveUpAfter.Std(),
+		input: func(attempt int) any {
+			return activities.DumpSourceInput{
+				Service: b.service, Set: b.manifest.Set, Attempt: attempt, Source: source,
+				Destination: b.plan.Destination, Encryption: b.plan.Encryption,
+			}
+		},
+	}.run(ctx, b.teller, &artefact)
+	switch {
+	case err == nil:
+		b.manifest.Artefacts = append(b.manifest.Artefacts, artefact)
+		b.did(ctx, fmt.Sprintf("%s dumped, %s sealed to %s", source.Name, recovery.Bytes(artefact.Dump.PlainSize), recovery.Bytes(artefact.Dump.Size)))
+	case temporal.IsCanceledError(err) || ctx.Err() != nil:
+		cleanup, cancel := workflow.NewDisconnectedContext(ctx)
+		defer cancel()
+		b.sweep(cleanup, backups.SweepSet)
+		return err
+	default:
+		b.manifest.Failures = append(b.manifest.Failures, recovery.SourceFailure{Source: source.Name, Error: reason(err)})
+		b.did(ctx, source.Name+" FAILED: "+reason(err))
+	}
+	return nil
+}
+
+func (b *backup) commit(ctx workflow.Context) error {
+	b.now(ctx, "committing the set")
+	err := step{
+		name: "commit " + string(b.manifest.Set), options: quick(QueueLifeboat), activity: backups.CommitSet, giveUp: b.plan.GiveUpAfter.Std(),
+		input: func(int) any {
+			return activities.CommitSetInput{Destination: b.plan.Destination, Encryption: b.plan.Encryption, Manifest: b.manifest}
+		},
+	}.run(ctx, b.teller, nil)
+	if err == nil {
+		b.did(ctx, fmt.Sprintf("set committed, %s", recovery.Bytes(b.manifest.Size())))
+	}
+	return err
+}
+
+func (b *backup) nothingDumped() error {
+	var why []string
+	for _, f := range b.manifest.Failures {
+		why = append(why, f.Error)
+	}
+	return temporal.NewNonRetryableApplicationError("no recovery set was made: "+strings.Join(why, "; "), ErrorFailed, nil)
+}
+
+// loadPlan is the first step of every run.
+func loadPlan(ctx workflow.Context, t *teller, service string, plan *recovery.Plan) error {
+	t.now(ctx, "reading the configuration")
+	return step{
+		name: "read configuration", options: quick(QueueLifeboat), activity: plans.LoadPlan, giveUp: planGiveUp,
+		input: func(int) any { return activities.LoadPlanInput{Service: service} },
+	}.run(ctx, t, plan)
+}
+
+// inChild runs a locked child to its end and follows what it tells. If the lock
+// is taken it refuses and says by what.
+func inChild(ctx workflow.Context, t *teller, id, workflowType string, in, out any) error {
+	stop := t.follow(ctx, id)
+	defer stop()
+	t.show(ctx)
+	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, lock(id, workflowType+" of "+t.status.Service)), workflowType, in).Get(ctx, out)
+	if _, ok := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); ok {
+		return temporal.NewNonRetryableApplicationError(
+			fmt.Sprintf("%s is already running: wait for it to end, or look at it in the Temporal UI", id), ErrorBusy, nil)
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// BackupAndVerify makes one recovery set of a service and proves it: every
+// source dumped, sealed and stored, then read back, restored to staging,
+// compared with the source, and the service started on it.
+//
+// It completes only if the level asked for was reached. Otherwise it fails with
+// ErrorDisproven or ErrorInconclusive, whose details hold the Report.
+func BackupAndVerify(ctx workflow.Context, in BackupAndVerifyInput) (*recovery.Report, error) {
+	p := &backupAndVerify{in: in}
+	if err := p.setup(ctx); err != nil {
+		return nil, err
+	}
+	report, err := p.run(ctx)
+	return conclude(ctx, p.teller, report, err)
+}
+
+type backupAndVerify struct {
+	*teller
+	in BackupAndVerifyInput
+}
+
+func (p *backupAndVerify) setup(ctx workflow.Context) (err error) {
+	if p.teller, err = newTeller(ctx, TypeBackupAndVerify, p.in.Service); err != nil {
+		return err
+	}
+	return checkInput(p.in.Service, p.in.malformed)
+}
+
+func (p *backupAndVerify) run(ctx workflow.Context) (*recovery.Report, error) {
+	var made BackupServiceResult
+	if err := inChild(ctx, p.teller, BackupID(p.in.Service), TypeBackupService, BackupServiceInput{Service: p.in.Service}, &made); err != nil {
+		return nil, err
+	}
+	target := wanted(p.in.Level, made.Plan.Target(made.Plan.Verify == recovery.VerifyAfterBackup))
+	return verifyInChild(ctx, p.teller, made.Plan, VerifySetInput{Service: p.in.Service, Set: made.Manifest.Set, Target: target})
+}
+
+// verifyInChild runs VerifySet. A set that is not proven is a report, not an
+// error: the caller concludes from it as VerifySet did.
+func verifyInChild(ctx workflow.Context, t *teller, plan recovery.Plan, in VerifySetInput) (*recovery.Report, error) {
+	var report recovery.Report
+	err := inChild(ctx, t, VerifyID(in.Set, plan.Destination.Name), TypeVerifySet, in, &report)
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.HasDetails() {
+		if err := app.Details(&report); err != nil {
+			return nil, fmt.Errorf("read report: %w", err)
+		}
+		return &report, nil
+	}
+	return &report, err
+}
+
+// wanted lowers the level that the configuration reaches to the one asked for.
+func wanted(asked *recovery.Level, reachable recovery.Level) recovery.Level {
+	if asked != nil && *asked > recovery.LevelNone {
+		return min(*asked, reachable)
+	}
+	return reachable
+}
+
+// conclude ends a playbook: green only if the level asked for was reached.
+func conclude(ctx workflow.Context, t *teller, report *recovery.Report, err error) (*recovery.Report, error) {
+	switch {
+	case temporal.IsCanceledError(err):
+		t.outcome(ctx, "cancelled")
+		return nil, err
+	case err != nil:
+		t.outcome(ctx, "failed")
+		return nil, plainError(err)
+	case report.Reached():
+		t.outcome(ctx, report.Level.String())
+		return report, nil
+	}
+	kind := ErrorInconclusive
+	if report.Verdict == recovery.Disproven {
+		kind = ErrorDisproven
+	}
+	t.outcome(ctx, kind)
+	return nil, temporal.NewNonRetryableApplicationError(report.Sentence, kind, nil, report)
+}
+
+// plainError says what went wrong in one layer, not in Temporal's three.
+func plainError(err error) error {
+	kind := errorType(err)
+	if kind == "" {
+		kind = ErrorFailed
+	}
+	return temporal.NewNonRetryableApplicationError(reason(err), kind, nil)
+}

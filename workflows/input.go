@@ -1,0 +1,75 @@
+package workflows
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// BackupAndVerifyInput starts BackupAndVerify.
+type BackupAndVerifyInput struct {
+	Service string `json:"service"`
+	// Level asks for less than the configuration can reach: stored, readBack,
+	// restored or proven.
+	Level *recovery.Level `json:"level,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer: an error here would
+// reach the person as a decoder's message.
+func (in *BackupAndVerifyInput) UnmarshalJSON(data []byte) error {
+	type plain BackupAndVerifyInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
+// VerifyInput starts Verify.
+type VerifyInput struct {
+	Service string `json:"service"`
+	// Set chooses a set; empty means the newest.
+	Set recovery.SetID `json:"set,omitempty"`
+	// Level asks for less than the configuration can reach.
+	Level *recovery.Level `json:"level,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer.
+func (in *VerifyInput) UnmarshalJSON(data []byte) error {
+	type plain VerifyInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
+func decodeInput(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		shown := string(data)
+		if len(shown) > 80 {
+			shown = shown[:80] + "…"
+		}
+		return fmt.Errorf("read input %s: %s", shown, strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
+
+func checkInput(service string, malformed error) error {
+	switch {
+	case malformed != nil:
+		return badInput("%v: give a JSON object such as {\"service\":\"where2eat\"}", malformed)
+	case service == "":
+		return badInput("read input: service is missing: give a JSON object such as {\"service\":\"where2eat\"}")
+	}
+	return nil
+}
+
+func badInput(format string, args ...any) error {
+	return temporal.NewNonRetryableApplicationError(fmt.Sprintf(format, args...), ErrorBadInput, nil)
+}

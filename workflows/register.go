@@ -1,0 +1,38 @@
+package workflows
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// Registry is the part of a worker, or of a replayer, that takes workflows.
+type Registry interface {
+	RegisterWorkflowWithOptions(w any, options workflow.RegisterOptions)
+	RegisterDynamicWorkflow(w any, options workflow.DynamicRegisterOptions)
+}
+
+// Register registers every playbook under its name, and answers any other name
+// with the names there are.
+func Register(r Registry) {
+	r.RegisterWorkflowWithOptions(BackupAndVerify, workflow.RegisterOptions{Name: TypeBackupAndVerify})
+	r.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: TypeVerify})
+	r.RegisterWorkflowWithOptions(BackupService, workflow.RegisterOptions{Name: TypeBackupService})
+	r.RegisterWorkflowWithOptions(VerifySet, workflow.RegisterOptions{Name: TypeVerifySet})
+	r.RegisterDynamicWorkflow(unknownPlaybook, workflow.DynamicRegisterOptions{})
+}
+
+var playbooks = []string{TypeBackupAndVerify, TypeVerify}
+
+// unknownPlaybook fails a mistyped workflow type at once; without it, such a run
+// would stay "Running" for ever.
+func unknownPlaybook(ctx workflow.Context, _ converter.EncodedValues) (any, error) {
+	name := workflow.GetInfo(ctx).WorkflowType.Name
+	known := slices.Sorted(slices.Values(playbooks))
+	return nil, temporal.NewNonRetryableApplicationError(
+		fmt.Sprintf("start playbook %q: there is no such playbook; there are %s", name, strings.Join(known, ", ")), ErrorBadInput, nil)
+}
