@@ -1,0 +1,131 @@
+// Package app is the composition root: it joins configuration, adapters,
+// activities and workflows to the worker program.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/oklog/run"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.uber.org/zap"
+
+	"github.com/lifeboat-run/lifeboat/activities"
+	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/workflows"
+)
+
+// StopTimeout is how long running steps get to stop when the worker is told to.
+// A step that was stopped is taken up by the next worker.
+const StopTimeout = 20 * time.Second
+
+// Options say what a worker serves.
+type Options struct {
+	Config string   // path of lifeboat.yaml
+	Queues []string // empty: all that this worker can serve
+	Listen string   // overrides worker.listen; port 0 chooses one
+	Log    *zap.Logger
+}
+
+// Run runs a worker until ctx ends or a part of it fails.
+func Run(ctx context.Context, o Options) error {
+	files := &configs{file: o.Config}
+	cfg, err := files.load()
+	if err != nil {
+		return err
+	}
+	queues, err := chooseQueues(cfg, o.Queues)
+	if err != nil {
+		return err
+	}
+	temporal, err := client.DialContext(ctx, client.Options{
+		HostPort: cfg.TemporalAddress(), Namespace: cfg.Namespace(), Logger: NewTemporalLogger(o.Log),
+	})
+	if err != nil {
+		return fmt.Errorf("reach Temporal at %s: %w", cfg.TemporalAddress(), err)
+	}
+	defer temporal.Close()
+	if err := registerAttributes(ctx, temporal, cfg.Namespace()); err != nil {
+		return err
+	}
+
+	var group run.Group
+	group.Add(run.ContextHandler(ctx))
+	health := newHealth(files, temporal, queues, o.Log)
+	if err := serveHealth(&group, cfg, o, health); err != nil {
+		return err
+	}
+	for _, queue := range queues {
+		addWorker(ctx, &group, temporal, queue, files)
+	}
+	o.Log.Info("worker is running", zap.Strings("queues", queues), zap.String("temporal", cfg.TemporalAddress()), zap.String("namespace", cfg.Namespace()))
+	err = group.Run()
+	if ctx.Err() != nil {
+		o.Log.Info("worker has stopped")
+		return nil
+	}
+	return err
+}
+
+// addWorker polls one queue. Which steps it serves is what the queue means.
+func addWorker(ctx context.Context, group *run.Group, temporal client.Client, queue string, files *configs) {
+	w := worker.New(temporal, queue, worker.Options{
+		WorkerStopTimeout:                  StopTimeout,
+		DefaultHeartbeatThrottleInterval:   2 * time.Second, // progress is shown as it happens
+		MaxHeartbeatThrottleInterval:       2 * time.Second,
+		MaxConcurrentActivityExecutionSize: 4, // each may hold the buffers of a whole pipeline
+		DisableWorkflowWorker:              queue != workflows.QueueLifeboat,
+	})
+	register(w, queue, files, &runs{client: temporal})
+	interrupt := make(chan any)
+	group.Add(func() error {
+		if err := w.Run(interrupt); err != nil {
+			return fmt.Errorf("serve queue %s: %w", queue, err)
+		}
+		return ctx.Err()
+	}, func(error) { close(interrupt) })
+}
+
+func register(w worker.Worker, queue string, files *configs, runs *runs) {
+	backups := &activities.Backups{Sources: &sources{configs: files}, Stores: &stores{configs: files}}
+	switch {
+	case queue == workflows.QueueLifeboat:
+		workflows.Register(w)
+		w.RegisterActivity(&activities.Plans{Configs: files})
+		w.RegisterActivity(backups)
+		w.RegisterActivity(&activities.Verifications{Stores: &stores{configs: files}})
+	case queue == workflows.QueueRestore:
+		w.RegisterActivity(&activities.Restores{Stores: &stores{configs: files}, Staging: &staging{configs: files, runs: runs}})
+	case strings.HasPrefix(queue, workflows.HostQueue("")):
+		w.RegisterActivity(backups)
+	}
+}
+
+func serveHealth(group *run.Group, cfg *config.Config, o Options, h *health) error {
+	address := cfg.Worker.Listen
+	if o.Listen != "" {
+		address = o.Listen
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("serve /health on %s: %w (change worker.listen in the config, or use --listen)", address, err)
+	}
+	server := &http.Server{Handler: h.handler(), ReadHeaderTimeout: 5 * time.Second}
+	group.Add(func() error {
+		o.Log.Info("serving /health and /ready", zap.String("address", listener.Addr().String()))
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve /health: %w", err)
+		}
+		return nil
+	}, func(error) { _ = server.Close() })
+
+	watching, stop := context.WithCancel(context.Background())
+	group.Add(func() error { return h.watch(watching) }, func(error) { stop() })
+	return nil
+}

@@ -1,0 +1,33 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// runs asks Temporal about runs.
+type runs struct {
+	client client.Client
+}
+
+// running says whether a run is still going on. A run that Temporal does not
+// know has ended.
+func (r *runs) running(ctx context.Context, run recovery.RunRef) (bool, error) {
+	d, err := r.client.DescribeWorkflowExecution(ctx, run.WorkflowID, run.RunID)
+	var notFound *serviceerror.NotFound
+	var invalid *serviceerror.InvalidArgument
+	switch {
+	case errors.As(err, &notFound), errors.As(err, &invalid): // invalid: no run id of Temporal's
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("ask Temporal about run %s: %w", run.WorkflowID, err)
+	}
+	return d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING, nil
+}

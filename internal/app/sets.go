@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/vault"
+)
+
+// Commit implements activities.Store.
+func (s *store) Commit(ctx context.Context, m *recovery.Manifest) error {
+	key, err := signingKey(s.cfg)
+	if err != nil {
+		return err
+	}
+	signed, err := recovery.EncodeManifest(m, key)
+	if err != nil {
+		return recovery.NewFault(recovery.Permanent, err, "")
+	}
+	return s.vault.CommitSet(ctx, m.Service, m.Set, signed, recovery.Guide(m, s.dest))
+}
+
+// Newest implements activities.Store.
+func (s *store) Newest(ctx context.Context, service string) (recovery.SetID, error) {
+	sets, err := s.vault.Sets(ctx, service, time.Time{}, 1)
+	if err != nil {
+		return "", err
+	}
+	if len(sets) == 0 {
+		return "", fmt.Errorf("find the newest set of %s: %w", service, recovery.ErrNotFound)
+	}
+	return sets[0], nil
+}
+
+// Manifest implements activities.Store.
+func (s *store) Manifest(ctx context.Context, service string, set recovery.SetID) (*recovery.Manifest, error) {
+	data, err := s.vault.Manifest(ctx, service, set)
+	if err != nil {
+		return nil, err
+	}
+	trusted, err := TrustedKeys(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	m, err := recovery.DecodeManifest(data, trusted)
+	if err != nil {
+		return nil, err
+	}
+	if m.Service != service || m.Set != set {
+		return nil, damaged("read manifest: it is the manifest of set %s of %s", m.Set, m.Service)
+	}
+	return m, nil
+}
+
+// Prove implements activities.Store.
+func (s *store) Prove(ctx context.Context, p *recovery.Proof) error {
+	key, err := signingKey(s.cfg)
+	if err != nil {
+		return err
+	}
+	signed, err := recovery.EncodeProof(p, key)
+	if err != nil {
+		return err
+	}
+	return s.vault.PutOnce(ctx, recovery.ProofKey(p.Service, p.Set, p.Started, p.Kind), signed)
+}
+
+// SweepSets implements activities.Store.
+func (s *store) SweepSets(ctx context.Context, service string, current recovery.SetID) (int, []string, error) {
+	trusted, err := TrustedKeys(s.cfg)
+	if err != nil {
+		return 0, nil, err
+	}
+	return swept(s.vault.SweepSets(ctx, service, current, trusted))
+}
+
+// SweepSet implements activities.Store.
+func (s *store) SweepSet(ctx context.Context, service string, set recovery.SetID) (int, []string, error) {
+	trusted, err := TrustedKeys(s.cfg)
+	if err != nil {
+		return 0, nil, err
+	}
+	done, err := s.vault.SweepSet(ctx, service, set, trusted)
+	if errors.Is(err, recovery.ErrNotFound) { // never committed: it is what a later run would sweep
+		return swept(s.vault.SweepSets(ctx, service, recovery.NewSetID(set.Time().Add(time.Second), "000000"), trusted))
+	}
+	return swept(done, err)
+}
+
+func swept(done vault.Swept, err error) (int, []string, error) {
+	left := done.Left
+	if done.Reason != "" {
+		left = append(left, done.Reason)
+	}
+	return len(done.Removed), left, err
+}
+
+// TrustedKeys returns the keys whose signatures cfg believes.
+func TrustedKeys(cfg *config.Config) ([]recovery.PublicKey, error) {
+	var keys []recovery.PublicKey
+	for _, text := range cfg.Signing.Trusted {
+		key, err := recovery.ParsePublicKey(text)
+		if err != nil {
+			return nil, recovery.NewFault(recovery.Permanent, err, "mend signing.trusted in the config")
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func signingKey(cfg *config.Config) (recovery.SigningKey, error) {
+	text, err := cfg.Reveal(string(cfg.Signing.Key))
+	if err != nil {
+		return recovery.SigningKey{}, err
+	}
+	key, err := recovery.ParseSigningKey(text.Reveal())
+	if err != nil {
+		return recovery.SigningKey{}, recovery.NewFault(recovery.Permanent, err, "mend what signing.key in the config refers to")
+	}
+	return key, nil
+}

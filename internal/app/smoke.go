@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lifeboat-run/lifeboat/activities"
+	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/probe"
+	"github.com/lifeboat-run/lifeboat/internal/process"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// drillVariable tells the service that it runs on restored data: it must send no
+// mail and charge no card.
+const drillVariable = "LIFEBOAT_DRILL=1"
+
+// outputKept is how many bytes of the service's last output are kept, to say why
+// it did not start.
+const outputKept = 4096
+
+// Smoke implements activities.Staging.
+func (s *staging) Smoke(ctx context.Context, plan *recovery.Plan, copies map[string]activities.Copy) (*recovery.SmokeProof, error) {
+	cfg, err := s.configs.load()
+	if err != nil {
+		return nil, err
+	}
+	trial := &trial{spec: plan.Smoke, copies: copies, cfg: cfg, prober: &probe.Prober{}}
+	started := time.Now()
+	err = trial.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return trial.conclude(time.Since(started)), nil
+}
+
+// trial is one start of the service on restored data.
+type trial struct {
+	spec   *recovery.SmokeSpec
+	copies map[string]activities.Copy
+	cfg    *config.Config
+	prober *probe.Prober
+	fill   *strings.Replacer
+	secret []string // pairs for a replacer that takes secrets out of what the service says
+	steps  []recovery.SmokeStep
+}
+
+// run returns an error only if the trial could not be made; how it went is in
+// the steps.
+func (t *trial) run(ctx context.Context) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	t.fill = t.replacer(port)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	output := process.NewTail(outputKept)
+	service, err := t.start(ctx, output)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		cancel()
+		_ = service.Wait() // it is stopped by the cancel: how it takes that is no finding
+	}()
+	if !t.waitUp(ctx, service, output) {
+		return nil
+	}
+	journey, cancelJourney := context.WithTimeout(ctx, t.spec.Timeout.Std())
+	defer cancelJourney()
+	t.steps = append(t.steps, t.prober.Journey(journey, t.fill.Replace(t.spec.BaseURL), t.spec.Journey)...)
+	for _, check := range t.spec.Checks {
+		t.steps = append(t.steps, t.check(ctx, check))
+	}
+	return ctx.Err()
+}
+
+// replacer fills in {port} and {restored.SOURCE}.
+func (t *trial) replacer(port int) *strings.Replacer {
+	pairs := []string{"{port}", strconv.Itoa(port)}
+	for source, c := range t.copies {
+		pairs = append(pairs, "{restored."+source+"}", c.Address())
+		t.secret = append(t.secret, c.Address(), "{restored."+source+"}")
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// start starts the service with staging's environment alone.
+func (t *trial) start(ctx context.Context, output *process.Tail) (*process.Process, error) {
+	env := []string{drillVariable}
+	for name, value := range t.spec.Env {
+		if config.IsReference(value) {
+			secret, err := t.cfg.Reveal(value)
+			if err != nil {
+				return nil, fmt.Errorf("start the service: %w", err)
+			}
+			t.secret = append(t.secret, secret.Reveal(), "***")
+			value = secret.Reveal()
+		}
+		env = append(env, name+"="+t.fill.Replace(value))
+	}
+	slices.Sort(env)
+	args := make([]string, len(t.spec.Start))
+	for i, arg := range t.spec.Start {
+		args[i] = t.fill.Replace(arg)
+	}
+	path := args[0]
+	if strings.Contains(path, "/") && !filepath.IsAbs(path) {
+		path = filepath.Join(t.spec.Dir, path)
+	}
+	service, err := process.Start(ctx, process.Command{Path: path, Args: args[1:], Dir: t.spec.Dir, Env: env, Stdout: output, Stderr: output})
+	if err != nil {
+		return nil, recovery.NewFault(recovery.Permanent, err, "mend smoke.start in the config")
+	}
+	return service, nil
+}
+
+// waitUp waits until the service answers, and records that it did.
+func (t *trial) waitUp(ctx context.Context, service *process.Process, output *process.Tail) bool {
+	started := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, t.spec.Timeout.Std(), fmt.Errorf("no answer within %s", t.spec.Timeout))
+	defer cancel()
+	go func() {
+		select {
+		case <-service.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	step := recovery.SmokeStep{Name: "the service starts", OK: true}
+	if err := t.prober.WaitUp(ctx, t.fill.Replace(t.spec.BaseURL)); err != nil {
+		step.OK = false
+		step.Error = err.Error()
+		select {
+		case <-service.Done():
+			step.Error = strings.NewReplacer(t.secret...).Replace(fmt.Sprintf("it ended: %v%s", service.Wait(), lastLine(output)))
+		default:
+		}
+	}
+	step.Took = recovery.Duration(time.Since(started).Round(time.Millisecond))
+	t.steps = append(t.steps, step)
+	return step.OK
+}
+
+// lastLine is the service's own last word, which mostly says why it ended.
+func lastLine(output *process.Tail) string {
+	lines := strings.Split(strings.TrimSpace(output.String()), "\n")
+	last := lines[len(lines)-1]
+	if last == "" {
+		return ""
+	}
+	return ": " + last
+}
+
+func (t *trial) check(ctx context.Context, check recovery.SQLCheck) recovery.SmokeStep {
+	started := time.Now()
+	step := recovery.SmokeStep{Name: check.Name}
+	c, ok := t.copies[check.Source]
+	if !ok {
+		step.Error = fmt.Sprintf("source %s is not in the set", check.Source)
+		return step
+	}
+	got, err := c.Query(ctx, check.Query)
+	switch {
+	case err != nil:
+		step.Error = err.Error()
+	case got != check.Expect:
+		step.Error = fmt.Sprintf("want %q, got %q", check.Expect, got)
+	default:
+		step.OK = true
+	}
+	step.Took = recovery.Duration(time.Since(started).Round(time.Millisecond))
+	return step
+}
+
+func (t *trial) conclude(took time.Duration) *recovery.SmokeProof {
+	proof := &recovery.SmokeProof{Verdict: recovery.Proven, Steps: t.steps, Took: recovery.Duration(took.Round(time.Millisecond))}
+	for _, step := range t.steps {
+		if !step.OK {
+			proof.Verdict = recovery.Disproven
+			proof.Sentence = fmt.Sprintf("the service did not pass %q on the restored data: %s", step.Name, step.Error)
+			break
+		}
+	}
+	return proof
+}
+
+// freePort finds a port on loopback that nothing listens on.
+func freePort() (port int, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	address, ok := l.Addr().(*net.TCPAddr)
+	if err := l.Close(); err != nil || !ok {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	return address.Port, nil
+}
