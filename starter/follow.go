@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/lifeboat-run/lifeboat/activities"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/workflows"
+)
+
+const (
+	lookEvery = time.Second
+	// noWorkerAfter is how long a run may tell nothing before a person is told that
+	// no worker seems to be there.
+	noWorkerAfter = 10 * time.Second
+)
+
+// follower tells what a run does until it ends.
+type follower struct {
+	cli    *cli
+	client client.Client
+	run    client.WorkflowRun
+
+	said     int    // finished parts that were told
+	doing    string // the last line about what goes on
+	trouble  string
+	drawn    bool // a line is being drawn over on the terminal
+	silent   time.Time
+	noWorker bool
+}
+
+// follow returns the report of the run, or its error. It ends with ctx; the run
+// goes on then.
+func (f *follower) follow(ctx context.Context) (*recovery.Report, error) {
+	type ending struct {
+		report *recovery.Report
+		err    error
+	}
+	ended := make(chan ending, 1)
+	go func() {
+		var report *recovery.Report
+		err := f.run.Get(ctx, &report)
+		var failed *temporal.ApplicationError
+		if errors.As(err, &failed) && failed.HasDetails() && failed.Details(&report) != nil {
+			report = nil
+		}
+		ended <- ending{report, err}
+	}()
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	f.silent = f.cli.now()
+	for {
+		select {
+		case e := <-ended:
+			f.wipe()
+			if ctx.Err() != nil {
+				return nil, context.Canceled
+			}
+			return e.report, e.err
+		case <-ticker.C:
+			f.look(ctx)
+		}
+	}
+}
+
+// look asks the run for its status. A run that does not answer is no error: the
+// worker may be restarting.
+func (f *follower) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	value, err := f.client.QueryWorkflow(ctx, f.run.GetID(), f.run.GetRunID(), workflows.QueryStatus)
+	var status workflows.Status
+	if err == nil {
+		err = value.Get(&status)
+	}
+	if err != nil {
+		if !f.noWorker && f.cli.now().Sub(f.silent) > noWorkerAfter {
+			f.noWorker = true
+			f.tell("no worker answers: start one with `worker`; the run waits for it")
+		}
+		return
+	}
+	f.silent, f.noWorker = f.cli.now(), false
+	f.show(status, f.heartbeat(ctx, status.Running))
+}
+
+// show tells what is new.
+func (f *follower) show(s workflows.Status, beat activities.Progress) {
+	for ; f.said < len(s.Done); f.said++ {
+		f.tell(s.Done[f.said])
+	}
+	if s.Trouble != f.trouble {
+		f.trouble = s.Trouble
+		if s.Trouble != "" {
+			f.tell("waiting: " + s.Trouble)
+		}
+	}
+	doing := s.Doing
+	if f.cli.progress {
+		if beat.Bytes > 0 {
+			doing = fmt.Sprintf("%s: %s, %s/s", beat.Doing, recovery.Bytes(beat.Bytes), recovery.Bytes(beat.BytesPerSecond))
+		}
+		f.draw(doing)
+		return
+	}
+	if doing != f.doing {
+		f.doing = doing
+		f.tell(doing)
+	}
+}
+
+// heartbeat returns the progress of the step that runs in the child now.
+func (f *follower) heartbeat(ctx context.Context, child string) activities.Progress {
+	var progress activities.Progress
+	if child == "" || !f.cli.progress {
+		return progress
+	}
+	d, err := f.client.DescribeWorkflowExecution(ctx, child, "")
+	if err != nil {
+		return progress
+	}
+	for _, a := range d.GetPendingActivities() {
+		if payloads := a.GetHeartbeatDetails(); payloads != nil {
+			if converter.GetDefaultDataConverter().FromPayloads(payloads, &progress) == nil {
+				return progress
+			}
+		}
+	}
+	return progress
+}
+
+// tell writes a line that stays.
+func (f *follower) tell(line string) {
+	f.wipe()
+	f.cli.notef("  %s", line)
+}
+
+// draw writes over the last drawn line.
+func (f *follower) draw(line string) {
+	f.wipe()
+	_, _ = fmt.Fprintf(f.cli.stderr, "  … %s", line)
+	f.drawn = true
+}
+
+func (f *follower) wipe() {
+	if f.drawn {
+		_, _ = fmt.Fprint(f.cli.stderr, "\r\x1b[K")
+		f.drawn = false
+	}
+}

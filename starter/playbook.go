@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.uber.org/zap"
+
+	"github.com/lifeboat-run/lifeboat/internal/app"
+	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/workflows"
+)
+
+// dialTimeout bounds the wait for Temporal to answer at all.
+const dialTimeout = 10 * time.Second
+
+// playbook is a run to be started: which, for what, and how it is followed.
+type playbook struct {
+	name    string // workflow type
+	service string
+	level   string // flag --level
+	detach  bool   // flag --detach
+}
+
+// flags adds what all playbooks have.
+func (p *playbook) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.level, "level", "", "ask for less than the config can reach: stored, readBack, restored or proven")
+	cmd.Flags().BoolVar(&p.detach, "detach", false, "start the run and do not wait for its end")
+}
+
+// asked reads --level.
+func (p *playbook) asked() (*recovery.Level, error) {
+	if p.level == "" {
+		return nil, nil
+	}
+	var level recovery.Level
+	if err := level.UnmarshalText([]byte(p.level)); err != nil || level == recovery.LevelNone {
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("read --level %q: use stored, readBack, restored or proven", p.level)}
+	}
+	return &level, nil
+}
+
+// run starts the playbook, follows it, and prints the report.
+func (p *playbook) run(ctx context.Context, c *cli, input any) error {
+	cfg, err := c.load()
+	if err != nil {
+		return err
+	}
+	if _, err := cfg.Plan(p.service); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	temporalClient, err := dial(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer temporalClient.Close()
+	id := workflows.PlaybookID(p.name, p.service, c.now().UTC().Format("20060102T150405.000Z"))
+	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.QueueLifeboat, StaticSummary: p.name + " of " + p.service,
+	}, p.name, input)
+	if err != nil {
+		return unreachable("start "+p.name, err)
+	}
+	c.notef("started %s", id)
+	if p.detach {
+		return p.detached(c, id)
+	}
+	report, err := (&follower{cli: c, client: temporalClient, run: run}).follow(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		c.notef("detached: the run goes on; look at it in the Temporal UI, or with: temporal workflow show --workflow-id %s", id)
+		return &exitError{code: exitDetached, err: errors.New("detached by Ctrl-C")}
+	}
+	return c.printReport(report, err)
+}
+
+func (p *playbook) detached(c *cli, id string) error {
+	if c.json {
+		return c.printJSON(map[string]string{"workflowId": id})
+	}
+	return c.printf("%s\n", id)
+}
+
+// dial reaches Temporal, or fails with the exit code for that.
+func dial(ctx context.Context, cfg *config.Config) (client.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: cfg.TemporalAddress(), Namespace: cfg.Namespace(), Logger: app.NewTemporalLogger(zap.NewNop()),
+	})
+	if err != nil {
+		return nil, &exitError{
+			code: exitUnreachable, err: fmt.Errorf("reach Temporal at %s: it does not answer", cfg.TemporalAddress()),
+			hint: "start it, or set temporal.address in the config or TEMPORAL_ADDRESS",
+		}
+	}
+	return c, nil
+}
+
+func unreachable(doing string, err error) error {
+	var unavailable *serviceerror.Unavailable
+	if errors.As(err, &unavailable) || errors.Is(err, context.DeadlineExceeded) {
+		return &exitError{code: exitUnreachable, err: fmt.Errorf("%s: Temporal does not answer: %w", doing, err)}
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// printReport prints how a playbook ended and chooses the exit code.
+func (c *cli) printReport(report *recovery.Report, err error) error {
+	if report == nil {
+		return playbookError(err)
+	}
+	if c.json {
+		if err := c.printJSON(report); err != nil {
+			return err
+		}
+	} else if err := c.printf("%s", describe(report)); err != nil {
+		return err
+	}
+	switch {
+	case report.Reached():
+		return nil
+	case report.Verdict == recovery.Disproven:
+		return &exitError{code: exitDisproven, err: errors.New(report.Sentence)}
+	}
+	return &exitError{code: exitInconclusive, err: errors.New(report.Sentence)}
+}
+
+// playbookError translates the error of a run that made no report.
+func playbookError(err error) error {
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) {
+		return unreachable("follow the run", err)
+	}
+	code := exitFailed
+	if failed.Type() == workflows.ErrorBadInput {
+		code = exitUsage
+	}
+	return &exitError{code: code, err: errors.New(failed.Message())}
+}
