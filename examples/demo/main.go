@@ -1,0 +1,127 @@
+// The demo runs all of Lifeboat on loopback, with its data in .demo: it fills the
+// example service Where2Eat with data, backs it up, and proves the backup. Start
+// it with `make demo`.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/lifeboat-run/lifeboat/internal/sandbox"
+)
+
+const folder = ".demo"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Stdout, os.Getenv("DEMO_ONCE") != "")
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, once bool) error {
+	unlock, err := lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	bin, err := filepath.Abs("bin")
+	if err != nil {
+		return err
+	}
+	say(out, "starting PostgreSQL (production and staging), an S3 server and Temporal; data in %s/", folder)
+	s, err := sandbox.Start(ctx, sandbox.Options{
+		Dir: folder, Where2Eat: filepath.Join(bin, "where2eat"),
+		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433),
+	})
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	defer s.Stop()
+	d := &demo{sandbox: s, bin: bin, out: out, appAddress: address(prefer(8090)), workerAddress: address(prefer(8080))}
+	if err := d.writeEnv(); err != nil {
+		return err
+	}
+	say(out, "starting Where2Eat and the worker")
+	programs, err := d.startPrograms(ctx)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	defer programs.stop()
+
+	say(out, "backing Where2Eat up, and proving the backup:")
+	proven := d.backup(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if once || proven != nil {
+		return proven
+	}
+	d.goodbye()
+	select {
+	case <-ctx.Done():
+		say(out, "stopping all of it")
+		return nil
+	case name := <-programs.ended:
+		return fmt.Errorf("%s ended by itself: see its log in %s/", name, folder)
+	}
+}
+
+// stopped turns an error that comes from Ctrl-C into a quiet end.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func say(out io.Writer, format string, args ...any) { fmt.Fprintf(out, "==> "+format+"\n", args...) }
+
+// lock keeps a second demo out of the same folder.
+func lock() (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return nil, fmt.Errorf("make folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", folder, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: a demo is running here already", folder), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+// prefer returns the port if it is free, and 0, for any, if it is not.
+func prefer(port int) int {
+	l, err := net.Listen("tcp", address(port))
+	if err != nil {
+		return 0
+	}
+	if l.Close() != nil {
+		return 0
+	}
+	return port
+}
+
+// address is a port on loopback; for 0 it finds a free one.
+func address(port int) string {
+	if port == 0 {
+		if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
+			defer func() { _ = l.Close() }()
+			return l.Addr().String()
+		}
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}

@@ -1,0 +1,248 @@
+// Package sandbox sets up all that Lifeboat works with, on loopback and in one
+// folder: PostgreSQL for production and for staging, an S3 server, Temporal, keys,
+// a lifeboat.yaml, and the example service Where2Eat with data. The demo and the
+// tests run on it; nothing of it is for production.
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"text/template"
+
+	"github.com/lifeboat-run/lifeboat/internal/devserver"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/seal"
+)
+
+// The names of what is set up.
+const (
+	Service  = "where2eat" // also the name of its database and its role
+	Bucket   = "backups"
+	Prefix   = "lifeboat" // in the bucket
+	Database = "where2eat"
+)
+
+// Sandbox is a running set of servers.
+type Sandbox struct {
+	Dir        string // absolute; holds lifeboat.yaml, keys and the service's folder
+	Production *devserver.PostgresServer
+	Staging    *devserver.PostgresServer
+	S3         *devserver.S3Server
+	Temporal   *devserver.TemporalServer
+	Config     Config
+}
+
+// Config is what lifeboat.yaml is made from.
+type Config struct {
+	Recipient, Trusted  string // public keys
+	Identities          bool   // the private key is named
+	Folder              string // keep sets in this folder instead of the S3 server
+	Bucket, Endpoint    string
+	SameServer          bool
+	StagingFolder       string
+	Tools               string // folder with pg_dump and pg_restore, empty for the default
+	GiveUpAfter         string
+	Fingerprint, Verify string
+	Tables              string // YAML list of tables, empty for all
+	Smoke               bool
+	Where2Eat           string // the program
+}
+
+//go:embed lifeboat.yaml.tmpl
+var configText string
+
+var configTemplate = template.Must(template.New("lifeboat.yaml").Parse(configText))
+
+// Options choose ports (0 for free ones) and settings.
+type Options struct {
+	Dir                string
+	Where2Eat          string // the program
+	TemporalPort       int
+	TemporalUIPort     int
+	S3Port             int
+	ProductionPort     int
+	ProductionSettings map[string]string
+	StagingSettings    map[string]string
+	Scratch            bool // nothing need outlive a power cut
+}
+
+// Start starts the servers on what is in the folder already, or makes it. On an
+// error nothing keeps running.
+func Start(ctx context.Context, o Options) (_ *Sandbox, err error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("set up %s: %w", o.Dir, err)
+	}
+	s := &Sandbox{Dir: dir}
+	defer func() {
+		if err != nil {
+			s.Stop()
+		}
+	}()
+	if err := s.startServers(ctx, o); err != nil {
+		return nil, err
+	}
+	s.Config = Config{
+		Identities: true, Bucket: Bucket, Endpoint: s.S3.Endpoint, StagingFolder: filepath.Join(dir, "restored"),
+		GiveUpAfter: "30m", Fingerprint: "content", Verify: "afterBackup", Smoke: true, Where2Eat: o.Where2Eat,
+	}
+	if err := s.makeKeys(); err != nil {
+		return nil, fmt.Errorf("make keys: %w", err)
+	}
+	if err := s.WriteConfig(); err != nil {
+		return nil, err
+	}
+	if err := s.fill(ctx); err != nil {
+		return nil, fmt.Errorf("fill Where2Eat with data: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Sandbox) startServers(ctx context.Context, o Options) (err error) {
+	if s.Production, err = (devserver.PostgresConfig{Dir: filepath.Join(s.Dir, "production"), Port: o.ProductionPort, Settings: o.ProductionSettings, Scratch: o.Scratch}).Start(ctx); err != nil {
+		return err
+	}
+	if s.Staging, err = (devserver.PostgresConfig{Dir: filepath.Join(s.Dir, "staging"), Settings: o.StagingSettings, Scratch: o.Scratch}).Start(ctx); err != nil {
+		return err
+	}
+	if s.S3, err = (devserver.S3Config{Dir: filepath.Join(s.Dir, "s3"), Port: o.S3Port}).Start(ctx); err != nil {
+		return err
+	}
+	if err = s.S3.MakeBucket(ctx, Bucket); err != nil {
+		return err
+	}
+	s.Temporal, err = devserver.TemporalConfig{Dir: filepath.Join(s.Dir, "temporal"), Port: o.TemporalPort, UIPort: o.TemporalUIPort}.Start(ctx)
+	return err
+}
+
+// Stop stops the servers.
+func (s *Sandbox) Stop() {
+	if s.Temporal != nil {
+		s.Temporal.Stop()
+	}
+	if s.S3 != nil {
+		s.S3.Stop()
+	}
+	if s.Staging != nil {
+		s.Staging.Stop()
+	}
+	if s.Production != nil {
+		s.Production.Stop()
+	}
+}
+
+// Env is the environment that worker, starter and the service need, by name.
+func (s *Sandbox) Env() map[string]string {
+	return map[string]string{
+		"LIFEBOAT_CONFIG":        s.ConfigFile(),
+		"LIFEBOAT_S3_ACCESS_KEY": s.S3.AccessKey,
+		"LIFEBOAT_S3_SECRET_KEY": s.S3.SecretKey,
+		"STAGING_DATABASE_URL":   s.Staging.URL("postgres"),
+		"TEMPORAL_ADDRESS":       s.Temporal.Address,
+		"WHERE2EAT_DATABASE_URL": s.Production.URL(Database),
+		"WHERE2EAT_NOTES_PATH":   s.NotesPath(),
+	}
+}
+
+// ConfigFile is the sandbox's lifeboat.yaml, KeyFile its private age key,
+// NotesPath the service's SQLite file.
+func (s *Sandbox) ConfigFile() string { return filepath.Join(s.Dir, "lifeboat.yaml") }
+
+// KeyFile is the file of the private age key.
+func (s *Sandbox) KeyFile() string { return filepath.Join(s.Dir, "keys", "age.key") }
+
+// NotesPath is the service's SQLite file.
+func (s *Sandbox) NotesPath() string { return filepath.Join(s.Dir, "service", "notes.db") }
+
+func (s *Sandbox) signingKeyFile() string { return filepath.Join(s.Dir, "keys", "signing.key") }
+
+// WriteConfig writes lifeboat.yaml from Config.
+func (s *Sandbox) WriteConfig() (err error) {
+	f, err := os.OpenFile(s.ConfigFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write config: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := configTemplate.Execute(f, s.Config); err != nil {
+		return fmt.Errorf("write config: %w", err)
+	}
+	return nil
+}
+
+// makeKeys makes the keys, unless they are there from an earlier start: they open
+// the sets in the bucket.
+func (s *Sandbox) makeKeys() error {
+	signing, err := s.signingKey()
+	if errors.Is(err, fs.ErrNotExist) {
+		signing, err = s.newKeys()
+	}
+	if err != nil {
+		return err
+	}
+	s.Config.Trusted = signing.Public().String()
+	recipient, err := os.ReadFile(s.KeyFile() + ".pub")
+	s.Config.Recipient = string(recipient)
+	return err
+}
+
+func (s *Sandbox) signingKey() (recovery.SigningKey, error) {
+	text, err := os.ReadFile(s.signingKeyFile())
+	if err != nil {
+		return recovery.SigningKey{}, err
+	}
+	return recovery.ParseSigningKey(string(text))
+}
+
+func (s *Sandbox) newKeys() (recovery.SigningKey, error) {
+	secret, recipient, err := seal.GenerateIdentity()
+	if err != nil {
+		return recovery.SigningKey{}, err
+	}
+	var seed [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return recovery.SigningKey{}, err
+	}
+	signing, err := recovery.NewSigningKey(seed[:])
+	if err != nil {
+		return recovery.SigningKey{}, err
+	}
+	// The signing key is written last: it says that all are there.
+	return signing, errors.Join(
+		os.MkdirAll(filepath.Dir(s.KeyFile()), 0o700),
+		os.WriteFile(s.KeyFile(), []byte(secret+"\n"), 0o600),
+		os.WriteFile(s.KeyFile()+".pub", []byte(recipient), 0o600),
+		os.WriteFile(s.signingKeyFile(), []byte(signing.Reveal()+"\n"), 0o600),
+	)
+}
+
+// fill makes the service's database and data, unless they are there.
+func (s *Sandbox) fill(ctx context.Context) error {
+	sql := fmt.Sprintf(`do $$ begin
+		if not exists (select from pg_roles where rolname = '%[1]s') then create role %[1]s login password '%[1]s'; end if;
+	end $$`, Service)
+	if err := s.Production.Exec(ctx, "postgres", sql); err != nil {
+		return err
+	}
+	if err := s.Production.Exec(ctx, Database, "select 1"); err != nil {
+		if err := s.Production.Exec(ctx, "postgres", fmt.Sprintf("create database %s owner %s", Database, Service)); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(s.NotesPath()), 0o700); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, s.Config.Where2Eat, "-migrate", "-seed")
+	env := s.Env()
+	cmd.Env = []string{"WHERE2EAT_DATABASE_URL=" + env["WHERE2EAT_DATABASE_URL"], "WHERE2EAT_NOTES_PATH=" + s.NotesPath()}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
