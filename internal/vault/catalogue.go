@@ -41,7 +41,7 @@ func (v *Vault) Catalogue(ctx context.Context, service string, trusted []recover
 	return entries, group.Wait()
 }
 
-// Entry reads one set of the catalogue; ErrNotFound if it is not committed.
+// Entry reads one set of the catalogue; recovery.ErrNotFound if it is not committed.
 func (v *Vault) Entry(ctx context.Context, service string, set recovery.SetID, trusted []recovery.PublicKey) (Entry, error) {
 	e := Entry{Set: set}
 	manifest, err := v.readManifest(ctx, service, set, trusted)

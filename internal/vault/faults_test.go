@@ -87,7 +87,7 @@ func TestStoresThatCannotBeUsed(t *testing.T) {
 				require.ErrorContains(t, err, " at destination main: ", call)
 				require.ErrorContains(t, err, c.code, call)
 				require.ErrorContains(t, err, c.mend, call)
-				require.NotErrorIs(t, err, vault.ErrNotFound, call)
+				require.NotErrorIs(t, err, recovery.ErrNotFound, call)
 				require.NotContains(t, err.Error(), c.d.cred.SecretKey, call)
 				require.NotContains(t, err.Error(), c.d.cred.AccessKey, call)
 			}
@@ -102,7 +102,7 @@ func TestFoldersThatCannotBeUsed(t *testing.T) {
 	for call, err := range everyCall(t, missing.open(t)) {
 		require.Equal(t, recovery.Permanent, recovery.KindOf(err), "%s: %v", call, err)
 		require.ErrorContains(t, err, "(create the folder /", call)
-		require.NotErrorIs(t, err, vault.ErrNotFound, call)
+		require.NotErrorIs(t, err, recovery.ErrNotFound, call)
 	}
 
 	file := folder(t)

@@ -64,6 +64,7 @@ func lossy(t *testing.T, server *devserver.S3) (*Vault, *atomic.Int32) {
 // TestLostAnswer: an object that was made although the answer was lost is found
 // to be there, and to be the one meant.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel() // it waits between tries
 	server := devserver.StartS3(t)
 	server.Bucket(t, "backups")
 	for i, size := range []int{100, 20 << 20} {
@@ -93,6 +94,7 @@ func TestLostAnswer(t *testing.T) {
 // TestServerErrors: what the server says is shown; what may pass is tried a few
 // times and stays Unavailable.
 func TestServerErrors(t *testing.T) {
+	t.Parallel() // it waits between tries
 	for code, c := range map[string]struct {
 		status   int
 		kind     recovery.FaultKind
@@ -122,6 +124,7 @@ func TestServerErrors(t *testing.T) {
 
 // TestConnectionBreaksWhileReading: half an object is a network error.
 func TestConnectionBreaksWhileReading(t *testing.T) {
+	t.Parallel() // it waits between tries
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = w.Write(make([]byte, 500))
@@ -141,6 +144,7 @@ func TestConnectionBreaksWhileReading(t *testing.T) {
 
 // TestServerHangsUp: the reason is told without the noise around it.
 func TestServerHangsUp(t *testing.T) {
+	t.Parallel() // it waits between tries
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer server.Close()
 	err := openAt(t, server.URL, Credentials{"k", "s"}).Check(t.Context())

@@ -106,7 +106,7 @@ func (v *Vault) Open(ctx context.Context, key string) (io.ReadCloser, int64, err
 // notFound tells a missing object from a missing bucket.
 func notFound(err error) error {
 	if gcerrors.Code(err) == gcerrors.NotFound && !isMissingBucket(err) {
-		return ErrNotFound
+		return recovery.ErrNotFound
 	}
 	return err
 }
@@ -162,7 +162,7 @@ func (v *Vault) PutOnce(ctx context.Context, key string, data []byte) error {
 		return v.fail(err, "write %s", key)
 	}
 	found, err := v.Get(ctx, key)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, recovery.ErrNotFound) {
 		return v.fail(errors.New("another writer was busy with it"), "write %s", key)
 	}
 	if err != nil {

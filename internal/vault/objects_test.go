@@ -55,7 +55,7 @@ func TestUpload(t *testing.T) {
 					require.Equal(t, len(piece), n)
 				}
 				_, _, err = v.Open(t.Context(), key)
-				require.ErrorIs(t, err, vault.ErrNotFound, "nothing is visible before the commit")
+				require.ErrorIs(t, err, recovery.ErrNotFound, "nothing is visible before the commit")
 				require.NoError(t, u.Commit())
 				require.NoError(t, u.Abort(), "after the commit it does nothing")
 				require.ErrorContains(t, u.Commit(), "the upload has ended")
@@ -127,6 +127,7 @@ func TestCancelDuringUpload(t *testing.T) {
 }
 
 func TestServerDiesDuringUpload(t *testing.T) {
+	t.Parallel() // it waits between tries
 	server := devserver.StartS3(t)
 	d := bucket(t, server, "")
 	v := d.open(t)
@@ -162,8 +163,8 @@ func TestGetAndPut(t *testing.T) {
 		v := d.open(t)
 		ctx := t.Context()
 		_, err := v.Get(ctx, "app/none")
-		require.ErrorIs(t, err, vault.ErrNotFound)
-		require.ErrorContains(t, err, "read app/none at destination main: there is no such object")
+		require.ErrorIs(t, err, recovery.ErrNotFound)
+		require.ErrorContains(t, err, "read app/none at destination main: it is not there")
 
 		require.NoError(t, v.Put(ctx, "app/doc", []byte("one")))
 		require.NoError(t, v.Put(ctx, "app/doc", []byte("two")))
@@ -248,7 +249,7 @@ func TestKeysStayInside(t *testing.T) {
 			require.Error(t, v.PutOnce(ctx, key, nil), "%q", key)
 			_, err = v.Get(ctx, key)
 			require.Error(t, err, "%q", key)
-			require.NotErrorIs(t, err, vault.ErrNotFound)
+			require.NotErrorIs(t, err, recovery.ErrNotFound)
 		}
 		require.Empty(t, d.lying(t))
 	})
@@ -293,5 +294,5 @@ func TestPrefixesAreApart(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, one.lying(t), 4)
 	_, err = v.FindSet(t.Context(), setAt(1))
-	require.ErrorIs(t, err, vault.ErrNotFound)
+	require.ErrorIs(t, err, recovery.ErrNotFound)
 }

@@ -28,7 +28,7 @@ func (v *Vault) CommitSet(ctx context.Context, service string, set recovery.SetI
 		return nil
 	case err == nil:
 		return v.fail(ErrExists, "commit set %s of %s", set, service)
-	case !errors.Is(err, ErrNotFound):
+	case !errors.Is(err, recovery.ErrNotFound):
 		return err
 	}
 	if err := v.Put(ctx, recovery.GuideKey(service, set), guide); err != nil {
@@ -154,7 +154,7 @@ func (v *Vault) Services(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// FindSet says which service a committed set belongs to; ErrNotFound if none has it.
+// FindSet says which service a committed set belongs to; recovery.ErrNotFound if none has it.
 func (v *Vault) FindSet(ctx context.Context, set recovery.SetID) (service string, err error) {
 	if _, err := recovery.ParseSetID(string(set)); err != nil {
 		return "", v.fail(recovery.NewFault(recovery.Permanent, err, ""), "find set")
@@ -172,7 +172,7 @@ func (v *Vault) FindSet(ctx context.Context, set recovery.SetID) (service string
 			return service, nil
 		}
 	}
-	return "", v.fail(ErrNotFound, "find set %s", set)
+	return "", v.fail(recovery.ErrNotFound, "find set %s", set)
 }
 
 // Proofs reads the verification log of a set as it is stored, oldest first.

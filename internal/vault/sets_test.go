@@ -61,7 +61,7 @@ func TestSets(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "app-2", service)
 		_, err = v.FindSet(ctx, setAt(6))
-		require.ErrorIs(t, err, vault.ErrNotFound, "it is not committed")
+		require.ErrorIs(t, err, recovery.ErrNotFound, "it is not committed")
 		_, err = v.FindSet(ctx, "../x")
 		require.ErrorContains(t, err, `read set id "../x"`)
 		_, err = v.Sets(ctx, "../app", time.Time{}, 1)
@@ -74,7 +74,7 @@ func TestCommitSet(t *testing.T) {
 		v, s, id := d.open(t), newSigner(t, 1), setAt(1)
 		ctx := t.Context()
 		_, err := v.Manifest(ctx, "app", id)
-		require.ErrorIs(t, err, vault.ErrNotFound)
+		require.ErrorIs(t, err, recovery.ErrNotFound)
 
 		manifest := s.manifest(t, "app", id, 1)
 		require.NoError(t, v.CommitSet(ctx, "app", id, manifest, []byte("guide")))
@@ -181,7 +181,7 @@ func TestCatalogue(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, raw, 2)
 		_, err = v.Entry(ctx, "app", setAt(9), s.trusted)
-		require.ErrorIs(t, err, vault.ErrNotFound)
+		require.ErrorIs(t, err, recovery.ErrNotFound)
 	})
 }
 

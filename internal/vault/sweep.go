@@ -122,7 +122,7 @@ func (v *Vault) sweepFolder(ctx context.Context, service string, set recovery.Se
 		return v.sweepLosers(ctx, m, swept)
 	case recovery.KindOf(err) == recovery.Damaged:
 		return nil // what it names is not known; the catalogue shows it
-	case !errors.Is(err, ErrNotFound):
+	case !errors.Is(err, recovery.ErrNotFound):
 		return err
 	}
 	proofs, err := v.list(ctx, recovery.ProofsPrefix(service, set))

@@ -25,11 +25,8 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
-// Errors that callers tell apart by errors.Is.
-var (
-	ErrNotFound = errors.New("there is no such object")
-	ErrExists   = errors.New("the object exists already")
-)
+// ErrExists is wrapped by the error of a write to a key that holds other bytes.
+var ErrExists = errors.New("the object exists already")
 
 // Credentials are the keys of an S3 account. A folder needs none.
 type Credentials struct {
@@ -139,7 +136,7 @@ func (v *Vault) fail(err error, format string, args ...any) error {
 	doing := fmt.Sprintf(format, args...)
 	var fault *recovery.Fault
 	switch {
-	case errors.Is(err, ErrNotFound), errors.Is(err, ErrExists), errors.As(err, &fault):
+	case errors.Is(err, recovery.ErrNotFound), errors.Is(err, ErrExists), errors.As(err, &fault):
 	default:
 		err = v.store.explain(err)
 	}
