@@ -44,7 +44,7 @@ func (b *Backups) dump(ctx context.Context, in DumpSourceInput, progress func(in
 	defer func() { _ = store.Close() }()
 	size, err := source.Estimate(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("size up %s: %w", in.Source.Name, err)
+		return nil, fmt.Errorf("size it up: %w", err)
 	}
 
 	var dump *recovery.Dump
@@ -54,7 +54,7 @@ func (b *Backups) dump(ctx context.Context, in DumpSourceInput, progress func(in
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("dump %s: %w", in.Source.Name, err)
+		return nil, err
 	}
 	artefact := &recovery.Artefact{
 		Source: in.Source.Name, Kind: in.Source.Kind, Set: in.Set, Attempt: in.Attempt,
@@ -83,7 +83,7 @@ func (b *Backups) sealCompanions(ctx context.Context, store Store, in DumpSource
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("store %s of %s: %w", c.Role, in.Source.Name, err)
+			return fmt.Errorf("store its %s: %w", c.Role, err)
 		}
 		a.Companions = append(a.Companions, object)
 	}

@@ -28,10 +28,10 @@ type work struct {
 // begin starts the heartbeats of a step. The caller must call finish with the
 // step's error and return what it returns.
 func begin(ctx context.Context, doing string) (context.Context, *work) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	working, cancel := context.WithCancelCause(ctx)
 	w := &work{end: cancel, done: make(chan struct{})}
 	go w.beat(ctx, doing)
-	return ctx, w
+	return working, w
 }
 
 func (w *work) beat(ctx context.Context, doing string) {

@@ -50,7 +50,7 @@ func (r *Restores) prepare(ctx context.Context, in StagingInput) error {
 			return err
 		}
 		if err := c.Preflight(ctx); err != nil {
-			return fmt.Errorf("check staging for %s: %w", ref.Artefact.Source, err)
+			return fmt.Errorf("for %s: %w", ref.Artefact.Source, err)
 		}
 	}
 	return nil
@@ -95,7 +95,7 @@ func (r *Restores) restore(ctx context.Context, in CopyInput, progress func(int6
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("restore %s: %w", a.Source, err)
+		return nil, err
 	}
 	return &RestoredCopy{
 		PlainSize: restored.PlainSize, Complaints: restored.Complaints,
@@ -159,7 +159,7 @@ func (r *Restores) compare(ctx context.Context, in CopyInput) (*Compared, error)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("compare %s: %w", a.Source, err)
+		return nil, err
 	}
 	out := &Compared{Compared: true, Rows: rows, Differences: diffs, OnlyTexts: recovery.OnlyText(diffs), OtherVersion: version != a.ServerVersion}
 	if n := len(diffs) - recovery.MaxDifferences; n > 0 {

@@ -120,7 +120,7 @@ func TestPermanentErrorIsNotRetried(t *testing.T) {
 	kind, message, report := failure(t, err)
 	require.Equal(t, 1, w.dumped["app"])
 	require.Equal(t, workflows.ErrorDisproven, kind, "a set without one of its sources is never green")
-	require.Contains(t, message, "app was not backed up: dump app: dump app: password refused for user app (mend APP_URL)")
+	require.Contains(t, message, "app was not backed up: dump app: password refused for user app (mend APP_URL)")
 	require.Equal(t, recovery.LevelReadBack, report.Level)
 	require.Len(t, w.committed.Failures, 1)
 }

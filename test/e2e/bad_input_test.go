@@ -37,7 +37,7 @@ func TestSourceThatCannotBeDumped(t *testing.T) {
 	for name, c := range map[string]struct{ address, says string }{
 		"wrong password":   {strings.Replace(r.Production.URL(sandbox.Database), password(t, r), "wrong-secret", 1), "password"},
 		"unknown database": {r.Production.URL("nowhere"), `database "nowhere" does not exist`},
-		"no right":         {weak(sandbox.Database), "permission denied"},
+		"no right":         {weak(sandbox.Database), "user weak has no right to read public."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Env["WHERE2EAT_DATABASE_URL"] = c.address

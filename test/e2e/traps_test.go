@@ -156,7 +156,7 @@ func TestStagingMustNotBeProduction(t *testing.T) {
 func TestServiceThatDoesNotStart(t *testing.T) {
 	t.Parallel()
 	r := rig.New(t)
-	r.Exec(sandbox.Database, "drop table visits")
+	r.Exec(sandbox.Database, "drop table visits cascade")
 	r.StartWorker()
 	out := r.Starter("backup", sandbox.Service, "--json")
 	require.Equal(t, 3, out.Code, out.Stderr)
