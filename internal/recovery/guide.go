@@ -124,7 +124,8 @@ func (g *guide) restore(a *Artefact) {
 		} else {
 			commands = append(commands, fmt.Sprintf("createdb --template=template0 %s_restored", a.Source))
 		}
-		g.sh(append(commands, fmt.Sprintf("pg_restore --exit-on-error -d %s_restored %s", a.Source, plain))...)
+		// The dump was made with these settings; the database's own may differ.
+		g.sh(append(commands, fmt.Sprintf("PGOPTIONS='-c lc_monetary=C -c default_transaction_read_only=off' pg_restore --exit-on-error -d %s_restored %s", a.Source, plain))...)
 		if _, ok := a.Companion(RoleDatabase); ok {
 			g.line("Roles are made without a password and cannot log in: give those that must `ALTER ROLE … LOGIN PASSWORD …`.")
 			g.line("")
