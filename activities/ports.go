@@ -108,6 +108,9 @@ type CopyRef struct {
 // Staging is where copies are made and tried out.
 type Staging interface {
 	OpenCopy(ctx context.Context, plan *recovery.Plan, ref CopyRef) (Copy, error)
+	// Release removes what is left of a run on staging once its copies are dropped;
+	// it may be called again.
+	Release(ctx context.Context, plan *recovery.Plan, run recovery.RunRef) error
 	// Sweep removes the copies of runs that have ended.
 	Sweep(ctx context.Context, plan *recovery.Plan) (dropped []string, err error)
 	// Smoke starts the service on the copies, with staging's environment alone,

@@ -20,21 +20,23 @@ const heartbeatEvery = 2 * time.Second
 // work is one running step: its context ends when the worker stops, and its
 // heartbeats tell how far it is.
 type work struct {
-	bytes atomic.Int64
-	end   context.CancelCauseFunc
-	done  chan struct{}
+	bytes  atomic.Int64
+	end    context.CancelCauseFunc
+	done   chan struct{} // closed when the step has ended
+	silent chan struct{} // closed when no heartbeat will be sent any more
 }
 
 // begin starts the heartbeats of a step. The caller must call finish with the
 // step's error and return what it returns.
 func begin(ctx context.Context, doing string) (context.Context, *work) {
 	working, cancel := context.WithCancelCause(ctx)
-	w := &work{end: cancel, done: make(chan struct{})}
+	w := &work{end: cancel, done: make(chan struct{}), silent: make(chan struct{})}
 	go w.beat(ctx, doing)
 	return working, w
 }
 
 func (w *work) beat(ctx context.Context, doing string) {
+	defer close(w.silent)
 	ticker := time.NewTicker(heartbeatEvery)
 	defer ticker.Stop()
 	started := time.Now()
@@ -61,6 +63,7 @@ func (w *work) progress(bytes int64) { w.bytes.Store(bytes) }
 // finish stops the heartbeats and classifies the step's error.
 func (w *work) finish(ctx context.Context, err error) error {
 	close(w.done)
+	<-w.silent
 	err = classify(ctx, err)
 	w.end(nil)
 	return err

@@ -205,19 +205,27 @@ func (r *Restores) SmokeTest(ctx context.Context, in StagingInput) (*recovery.Sm
 	return proof, w.finish(ctx, err)
 }
 
-// CleanStaging drops the copies of a run. It may be called again.
+// CleanStaging drops the copies of a run, and whatever attempts that were lost
+// left beside them. It may be called again.
 func (r *Restores) CleanStaging(ctx context.Context, in StagingInput) error {
 	ctx, w := begin(ctx, "cleaning up staging")
+	return w.finish(ctx, r.clean(ctx, in))
+}
+
+func (r *Restores) clean(ctx context.Context, in StagingInput) error {
 	for _, ref := range in.Copies {
 		c, err := r.Staging.OpenCopy(ctx, &in.Plan, ref)
-		if err == nil {
-			err = c.Drop(ctx)
-		}
 		if err != nil {
-			return w.finish(ctx, fmt.Errorf("drop the copy of %s: %w", ref.Artefact.Source, err))
+			return err
+		}
+		if err := c.Drop(ctx); err != nil {
+			return fmt.Errorf("drop the copy of %s: %w", ref.Artefact.Source, err)
+		}
+		if err := r.Staging.Release(ctx, &in.Plan, ref.Run); err != nil {
+			return err
 		}
 	}
-	return w.finish(ctx, nil)
+	return nil
 }
 
 func readFingerprint(ctx context.Context, s Store, in CopyInput) (*recovery.Fingerprint, error) {

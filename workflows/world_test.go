@@ -114,6 +114,8 @@ func (w *world) OpenCopy(_ context.Context, _ *recovery.Plan, ref activities.Cop
 
 func (w *world) Sweep(context.Context, *recovery.Plan) ([]string, error) { return nil, w.prepareErr }
 
+func (w *world) Release(context.Context, *recovery.Plan, recovery.RunRef) error { return nil }
+
 func (w *world) Smoke(context.Context, *recovery.Plan, map[string]activities.Copy) (*recovery.SmokeProof, error) {
 	return &w.smoke, w.smokeErr
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -61,14 +60,6 @@ func (c *postgresCopy) ServerVersion(ctx context.Context) (string, error) {
 // Address implements activities.Copy.
 func (c *postgresCopy) Address() string { return c.URL() }
 
-// Drop implements activities.Copy.
-func (c *postgresCopy) Drop(ctx context.Context) error {
-	if err := c.Staging.Drop(ctx); err != nil {
-		return err
-	}
-	return errors.Join(os.RemoveAll(c.folder), release(filepath.Dir(c.folder)))
-}
-
 // sqliteCopy is a database file in the run's private folder.
 type sqliteCopy struct {
 	*sqlite.Staging
@@ -108,11 +99,3 @@ func (c *sqliteCopy) ServerVersion(context.Context) (string, error) { return "",
 
 // Address implements activities.Copy.
 func (c *sqliteCopy) Address() string { return c.Path }
-
-// Drop implements activities.Copy.
-func (c *sqliteCopy) Drop(ctx context.Context) error {
-	if err := c.Staging.Drop(ctx); err != nil {
-		return err
-	}
-	return release(c.folder)
-}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -133,21 +132,16 @@ func claim(folder string, run recovery.RunRef) error {
 	return nil
 }
 
-// release removes the folder of a run once nothing but its owner's name is left.
-func release(folder string) error {
-	entries, err := os.ReadDir(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+// Release implements activities.Staging: it removes the folder of a run.
+func (s *staging) Release(_ context.Context, plan *recovery.Plan, run recovery.RunRef) error {
+	folder, err := runFolder(plan.Staging.Folder, run)
 	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(folder); err != nil {
 		return fmt.Errorf("remove folder for restored files: %w", err)
 	}
-	for _, e := range entries {
-		if e.Name() != runFile {
-			return nil
-		}
-	}
-	return os.RemoveAll(folder)
+	return nil
 }
 
 // sweepFolders removes the folders of runs that have ended.

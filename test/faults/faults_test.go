@@ -158,7 +158,7 @@ func TestZombieAttemptChangesNothing(t *testing.T) {
 	require.NoError(t, running.Get(ctx, &report))
 	require.Equal(t, recovery.LevelProven, report.Level)
 	before := r.Manifest(report.Set)
-	require.Equal(t, 2, before.Artefacts[0].Attempt)
+	require.Greater(t, before.Artefacts[0].Attempt, 1)
 
 	zombie.Signal(syscall.SIGCONT)
 	require.Zero(t, zombie.Stop(), "it stops what it still did")
