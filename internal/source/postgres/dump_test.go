@@ -76,29 +76,34 @@ func dumpRefuses(t *testing.T, server *devserver.Postgres) {
 		parts  []string
 	}{
 		"wrong password": {
-			postgres.Source{URL: as(t, server, "app", "hush", "shop")}, recovery.Permanent,
+			postgres.Source{URL: as(t, server, "app", "hush", "shop")},
+			recovery.Permanent,
 			[]string{"connect to source app: password refused for user app (correct the password in the URL of source app)"},
 		},
 		"unknown user": {
 			postgres.Source{URL: as(t, server, "nobody", "hush", "shop")}, recovery.Permanent, []string{"refused for user nobody"},
 		},
 		"unknown database": {
-			postgres.Source{URL: server.URL("warehouse")}, recovery.Permanent,
+			postgres.Source{URL: server.URL("warehouse")},
+			recovery.Permanent,
 			[]string{`database "warehouse" does not exist`, "correct the database's name"},
 		},
 		"no right on a schema": {
-			postgres.Source{URL: as(t, server, "app", "right", "shop")}, recovery.Permanent,
+			postgres.Source{URL: as(t, server, "app", "right", "shop")},
+			recovery.Permanent,
 			[]string{"user app has no right to read public.Odd \"Name.x", `(GRANT SELECT ON TABLE "public"."Odd ""Name.x" TO "app")`},
 		},
 		"unknown table": {
-			postgres.Source{URL: server.URL("shop"), Tables: []string{"customers", "stock.nothing"}}, recovery.Permanent,
+			postgres.Source{URL: server.URL("shop"), Tables: []string{"customers", "stock.nothing"}},
+			recovery.Permanent,
 			[]string{`there is no table "stock.nothing"`, "correct its name under tables"},
 		},
 		"a pattern is no name": {
 			postgres.Source{URL: server.URL("shop"), Tables: []string{"cust*"}}, recovery.Permanent, []string{`there is no table "cust*"`},
 		},
 		"table that needs another": {
-			postgres.Source{URL: server.URL("shop"), Tables: []string{"stock.items"}}, recovery.Permanent,
+			postgres.Source{URL: server.URL("shop"), Tables: []string{"stock.items"}},
+			recovery.Permanent,
 			[]string{"they need table customers, which a dump of them does not hold"},
 		},
 		"server gone":          {postgres.Source{URL: gone.URL("shop")}, recovery.Unavailable, []string{"does not answer", "connection refused"}},
@@ -281,7 +286,7 @@ func killPgDump(t *testing.T) {
 		if err != nil { // the thread has ended
 			continue
 		}
-		for _, pid := range strings.Fields(string(children)) {
+		for pid := range strings.FieldsSeq(string(children)) {
 			name, err := os.ReadFile("/proc/" + pid + "/comm")
 			if err != nil || strings.TrimSpace(string(name)) != "pg_dump" {
 				continue

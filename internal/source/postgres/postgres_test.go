@@ -84,7 +84,7 @@ const shopTables = `
 
 func makeShop(t *testing.T, server *devserver.Postgres) {
 	t.Helper()
-	for _, statement := range strings.Split(shop, ";\n") { // CREATE DATABASE wants to be alone
+	for statement := range strings.SplitSeq(shop, ";\n") { // CREATE DATABASE wants to be alone
 		server.Exec(t, "postgres", statement)
 	}
 	server.Exec(t, "shop", shopTables)

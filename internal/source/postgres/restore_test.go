@@ -176,6 +176,23 @@ func TestRestoreGoesOnAfterARefusal(t *testing.T) {
 	}
 }
 
+// A user without rights restores what it may.
+func TestRestoreAsPlainUser(t *testing.T) {
+	server := devserver.StartPostgres(t)
+	data := archiveOf(t, server, "owned", `
+		CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b SELECT generate_series(1, 100);
+		SELECT lo_from_bytea(5, 'abc'), lo_from_bytea(6, 'def')`)
+	r := restoring(t, server, "plain")
+	server.Exec(t, "plain", `CREATE ROLE plain LOGIN PASSWORD 'p'; GRANT ALL ON SCHEMA public TO plain; SELECT lo_from_bytea(5, 'not theirs')`)
+	r.server.config.User, r.server.config.Password = "plain", "p"
+	restored, err := r.run(t.Context(), bytes.NewReader(data), nil)
+	require.NoError(t, err)
+	require.Contains(t, restored.Complaints, "large objects: permission denied for large object 5 (SQLSTATE 42501)")
+	require.Equal(t, "100 b_pkey", ask(t, server, "plain", "SELECT count(*) || ' ' || (SELECT min(indexrelid::regclass::text) FROM pg_index WHERE indrelid = 'b'::regclass) FROM b"))
+	require.Equal(t, "not theirs", ask(t, server, "plain", "SELECT convert_from(lo_get(5), 'UTF8')"))
+	nothingLeft(t, server, r)
+}
+
 // A server whose files may not grow beyond a size meets a full disk.
 func smallDisk(t *testing.T, limit uint64) *devserver.Postgres {
 	t.Helper()

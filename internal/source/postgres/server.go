@@ -176,8 +176,7 @@ func (s *server) options() string {
 
 // refused is the server's own error in err, or nil.
 func refused(err error) *pgError {
-	var e *pgError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*pgError](err); ok {
 		return e
 	}
 	return nil

@@ -87,8 +87,7 @@ func (s *Source) chooseTables(ctx context.Context, server *server, conn *pgx.Con
 	doing := "choose tables of source " + s.Name
 	var err error
 	if f.tables, err = findTables(ctx, conn, s.Tables); err != nil {
-		var missing unknownTable
-		if errors.As(err, &missing) {
+		if _, ok := errors.AsType[unknownTable](err); ok {
 			return recovery.NewFault(recovery.Permanent, fmt.Errorf("%s: %w", doing, err), "correct its name under tables")
 		}
 		return server.fault(ctx, doing, err)

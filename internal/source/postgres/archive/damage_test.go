@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 
@@ -71,7 +72,7 @@ func FuzzReader(f *testing.F) {
 		for {
 			block, err := r.Next()
 			if err != nil {
-				require.Equal(t, wholeErr == nil, err == io.EOF)
+				require.Equal(t, wholeErr == nil, errors.Is(err, io.EOF))
 				return
 			}
 			if _, err := io.Copy(io.Discard, block); err != nil {

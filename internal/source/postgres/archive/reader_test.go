@@ -82,7 +82,7 @@ func objectsOf(t *testing.T, block *archive.Block) map[uint32]string {
 	objects := map[uint32]string{}
 	for {
 		oid, err := block.NextObject()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return objects
 		}
 		require.NoError(t, err)

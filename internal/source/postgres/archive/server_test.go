@@ -3,6 +3,7 @@ package archive_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -55,7 +56,7 @@ func TestReaderGivesTheServersOwnRows(t *testing.T) {
 	tables := map[string]int{}
 	for {
 		block, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)
