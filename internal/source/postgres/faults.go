@@ -78,6 +78,10 @@ func (s *server) meaning(doing, code, message string, err error) error {
 	return recovery.NewFault(recovery.Unavailable, fmt.Errorf("%s: %w", doing, err), "")
 }
 
+// exhausted says whether a server refused something because it has no more of
+// what it needs, such as disk space: class 53 of the SQLSTATEs, and I/O errors.
+func exhausted(code string) bool { return strings.HasPrefix(code, "53") || code == "58030" }
+
 var (
 	deniedTo  = regexp.MustCompile(`permission denied for (table|view|materialized view|sequence|schema|relation|large object|foreign server|function) (.+)`)
 	rowPolicy = regexp.MustCompile(`row-level security policy for table "(.+)"`)

@@ -83,10 +83,16 @@ func (r *restorer) listed(ctx context.Context, head string, ids []int, args ...s
 		return fmt.Errorf("list what to restore: %w", err)
 	}
 	said, err := r.tools.restore(ctx, r.server, r.application, nil, append(args, "--use-list", list, head)...)
+	if err != nil {
+		return err
+	}
 	for _, complaint := range said {
+		if exhausted(codeOf(complaint)) {
+			return r.server.toolFault("restore", complaint)
+		}
 		r.complain(complaint)
 	}
-	return err
+	return nil
 }
 
 // load restores all data, and builds what plan has for each table beside it.

@@ -56,13 +56,14 @@ func (s *restoreSession) exec(sql string) error {
 	return err
 }
 
-// refusal makes a complaint of what the server refused, and an error of the rest.
+// refusal makes a complaint of what the server refused, and an error of the rest:
+// a server that has run out of something says nothing about the archive.
 func (s *restoreSession) refusal(what string, err error) error {
 	e := refused(err)
 	switch {
 	case s.ctx.Err() != nil:
 		return fmt.Errorf("restore %s: %w", what, context.Cause(s.ctx))
-	case e == nil || s.conn.IsClosed():
+	case e == nil || s.conn.IsClosed() || exhausted(e.Code):
 		return s.server.fault(s.ctx, "restore "+what, err)
 	}
 	s.complain(fmt.Sprintf("%s: %s (SQLSTATE %s)", what, clean(e.Message), e.Code))
