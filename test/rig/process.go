@@ -148,3 +148,27 @@ func (w *Worker) Signal(signal syscall.Signal) {
 	w.t.Helper()
 	require.NoError(w.t, w.cmd.Process.Signal(signal))
 }
+
+// InterruptStarter runs the CLI until it has written a text to stderr, sends it
+// a signal, and waits for its end.
+func (r *Rig) InterruptStarter(until string, signal os.Signal, args ...string) Output {
+	r.t.Helper()
+	log, err := os.CreateTemp(r.Dir, "starter-*.log")
+	require.NoError(r.t, err)
+	defer func() { require.NoError(r.t, log.Close()) }()
+	cmd := exec.Command(filepath.Join(binaries, "starter"), append([]string{"--config", r.ConfigFile()}, args...)...)
+	cmd.Env, cmd.Stderr = r.environ(), log
+	require.NoError(r.t, cmd.Start())
+	said := func() string {
+		data, err := os.ReadFile(log.Name())
+		require.NoError(r.t, err)
+		return string(data)
+	}
+	require.Eventually(r.t, func() bool { return strings.Contains(said(), until) }, time.Minute, 50*time.Millisecond, "it does not say %q", until)
+	require.NoError(r.t, cmd.Process.Signal(signal))
+	var exit *exec.ExitError
+	if err := cmd.Wait(); err != nil && !errors.As(err, &exit) {
+		require.NoError(r.t, err)
+	}
+	return Output{Code: cmd.ProcessState.ExitCode(), Stderr: said()}
+}
