@@ -56,7 +56,7 @@ func makeKeys(dir string) (keys, error) {
 // is staging as well, as for all contenders.
 func (b *bench) writeConfig() error {
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf(`version: 1
+	fmt.Fprintf(&text, `version: 1
 encryption: { recipients: [%s], identities: file:%s }
 signing: { key: file:%s, trusted: [%s] }
 destinations:
@@ -66,13 +66,13 @@ staging:
   folder: restored
 tools: { postgres: [%s] }
 services:
-`, b.keys.recipient, ageKeyFile, signingKeyFile, b.keys.trusted, bucket, b.s3.Endpoint, b.s3.Region, b.postgres.BinDir))
+`, b.keys.recipient, ageKeyFile, signingKeyFile, b.keys.trusted, bucket, b.s3.Endpoint, b.s3.Region, b.postgres.BinDir)
 	for _, size := range b.sizes() {
-		text.WriteString(fmt.Sprintf(`  - name: %s
+		fmt.Fprintf(&text, `  - name: %s
     owner: bench
     objectives: { availability: 99%%, rto: 1h, rpo: 24h }
     sources: [{ name: app, kind: postgres, url: env:%s }]
-`, size.service(), urlVariable(size)))
+`, size.service(), urlVariable(size))
 	}
 	if err := os.WriteFile(b.configFile(), []byte(text.String()), 0o600); err != nil {
 		return fmt.Errorf("write config: %w", err)
