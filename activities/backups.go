@@ -12,6 +12,7 @@ import (
 type Backups struct {
 	Sources Sources
 	Stores  Stores
+	Slots   Slots
 }
 
 // DumpSourceInput names one attempt at one source of a set.
@@ -33,6 +34,11 @@ func (b *Backups) DumpSource(ctx context.Context, in DumpSourceInput) (*recovery
 }
 
 func (b *Backups) dump(ctx context.Context, in DumpSourceInput, progress func(int64)) (*recovery.Artefact, error) {
+	give, err := b.Slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	source, err := b.Sources.OpenSource(ctx, in.Source)
 	if err != nil {
 		return nil, err

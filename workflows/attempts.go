@@ -25,9 +25,10 @@ type step struct {
 // run tries the step and reads its result into out, which may be nil. While an
 // error is waited out, the run's status tells it.
 func (s step) run(ctx workflow.Context, t *teller, out any) error {
-	started := workflow.Now(ctx)
+	var failing time.Time // since when; an attempt that held for a while begins anew
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
+		begun := workflow.Now(ctx)
 		options := s.options
 		options.Summary = s.name
 		if attempt > 1 {
@@ -41,15 +42,18 @@ func (s step) run(ctx workflow.Context, t *teller, out any) error {
 			t.trouble(ctx, "")
 			return nil
 		}
-		if final := s.final(ctx, err, workflow.Now(ctx).Sub(started)); final != nil {
+		now := workflow.Now(ctx)
+		if failing.IsZero() || now.Sub(begun) > heldFor {
+			failing, pause = now, firstPause
+		}
+		if final := s.final(ctx, err, now.Sub(failing)); final != nil {
 			t.trouble(ctx, "")
 			return final
 		}
 		if errorType(err) == activities.ErrorInterrupted {
 			continue // the worker is going down: the next one takes over at once
 		}
-		now := workflow.Now(ctx)
-		t.trouble(ctx, fmt.Sprintf("%s: %s; next try %s, gives up %s", s.name, reason(err), clock(now.Add(pause)), clock(started.Add(s.giveUp))))
+		t.trouble(ctx, fmt.Sprintf("%s: %s; next try %s, gives up %s", s.name, reason(err), clock(now.Add(pause)), clock(failing.Add(s.giveUp))))
 		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "try again: " + s.name})
 		if err := timer.Get(ctx, nil); err != nil {
 			return err

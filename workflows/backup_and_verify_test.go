@@ -1,14 +1,17 @@
 package workflows_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
@@ -108,9 +111,30 @@ func TestDumpGivesUp(t *testing.T) {
 	}
 	_, err := w.backup(t, where2eat)
 	kind, message, _ := failure(t, err)
-	require.Equal(t, workflows.ErrorFailed, kind)
+	require.Equal(t, activities.ErrorUnavailable, kind)
 	require.Regexp(t, `no recovery set was made: dump app: gave up after 3\dm.*connection refused; dump notes: gave up after`, message)
 	require.Nil(t, w.committed)
+}
+
+// What counts against giveUpAfter is trouble, not the time that an attempt went
+// well: a dump that fails after 40 minutes is tried again.
+func TestLongAttemptIsTriedAgain(t *testing.T) {
+	w := newWorld()
+	w.plan.Sources = w.plan.Sources[:1]
+	env := w.env(t)
+	tried := 0
+	env.OnActivity("DumpSource", mock.Anything, mock.Anything).After(40 * time.Minute).Return(
+		func(_ context.Context, in activities.DumpSourceInput) (*recovery.Artefact, error) {
+			if tried++; tried < 3 {
+				return nil, errors.New("connection reset")
+			}
+			return &recovery.Artefact{Source: "app", Kind: recovery.KindPostgres, Set: in.Set, Attempt: in.Attempt, Mode: recovery.FingerprintOff, Dump: recovery.Object{Name: "app.3.dump.zst.age"}}, nil
+		})
+	env.ExecuteWorkflow(workflows.TypeBackupAndVerify, where2eat)
+	report, err := reportOf(t, env)
+	require.NoError(t, err)
+	require.Equal(t, 3, tried)
+	require.Contains(t, report.Sentence, "NOT compared with the source", "its fingerprint is off")
 }
 
 func TestPermanentErrorIsNotRetried(t *testing.T) {

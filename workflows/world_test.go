@@ -112,7 +112,7 @@ func (w *world) OpenCopy(_ context.Context, _ *recovery.Plan, ref activities.Cop
 	return &fakeCopy{world: w, ref: ref}, nil
 }
 
-func (w *world) Sweep(context.Context, *recovery.Plan) ([]string, error) { return nil, w.prepareErr }
+func (w *world) Sweep(context.Context, *recovery.Plan) ([]string, error) { return nil, nil }
 
 func (w *world) Release(context.Context, *recovery.Plan, recovery.RunRef) error { return nil }
 
@@ -233,7 +233,7 @@ type fakeCopy struct {
 	ref   activities.CopyRef
 }
 
-func (c *fakeCopy) Preflight(context.Context) error { return nil }
+func (c *fakeCopy) Preflight(context.Context) error { return c.world.prepareErr }
 
 func (c *fakeCopy) Restore(_ context.Context, _ []byte, dump io.Reader, _ func(int64)) (*recovery.Restored, error) {
 	if len(c.world.restoreErr) > 0 {

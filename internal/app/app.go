@@ -25,6 +25,9 @@ import (
 // A step that was stopped is taken up by the next worker.
 const StopTimeout = 20 * time.Second
 
+// pipelines is how many dumps, reads and restores a worker runs at once.
+const pipelines = 4
+
 // Options say what a worker serves.
 type Options struct {
 	Config string   // path of lifeboat.yaml
@@ -61,8 +64,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := serveHealth(&group, cfg, o, health); err != nil {
 		return err
 	}
+	slots := activities.NewSlots(pipelines)
 	for _, queue := range queues {
-		addWorker(ctx, &group, temporal, queue, files)
+		addWorker(ctx, &group, temporal, queue, files, slots)
 	}
 	o.Log.Info("worker is running", zap.Strings("queues", queues), zap.String("temporal", cfg.TemporalAddress()), zap.String("namespace", cfg.Namespace()))
 	err = group.Run()
@@ -74,15 +78,14 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // addWorker polls one queue. Which steps it serves is what the queue means.
-func addWorker(ctx context.Context, group *run.Group, temporal client.Client, queue string, files *configs) {
+func addWorker(ctx context.Context, group *run.Group, temporal client.Client, queue string, files *configs, slots activities.Slots) {
 	w := worker.New(temporal, queue, worker.Options{
-		WorkerStopTimeout:                  StopTimeout,
-		DefaultHeartbeatThrottleInterval:   2 * time.Second, // progress is shown as it happens
-		MaxHeartbeatThrottleInterval:       2 * time.Second,
-		MaxConcurrentActivityExecutionSize: 4, // each may hold the buffers of a whole pipeline
-		DisableWorkflowWorker:              queue != workflows.QueueLifeboat,
+		WorkerStopTimeout:                StopTimeout,
+		DefaultHeartbeatThrottleInterval: 2 * time.Second, // progress is shown as it happens
+		MaxHeartbeatThrottleInterval:     2 * time.Second,
+		DisableWorkflowWorker:            queue != workflows.QueueLifeboat,
 	})
-	register(w, queue, files, &runs{client: temporal})
+	register(w, queue, files, &runs{client: temporal}, slots)
 	interrupt := make(chan any)
 	group.Add(func() error {
 		if err := w.Run(interrupt); err != nil {
@@ -92,8 +95,8 @@ func addWorker(ctx context.Context, group *run.Group, temporal client.Client, qu
 	}, func(error) { close(interrupt) })
 }
 
-func register(w worker.Worker, queue string, files *configs, runs *runs) {
-	backups := &activities.Backups{Sources: &sources{configs: files}, Stores: &stores{configs: files}}
+func register(w worker.Worker, queue string, files *configs, runs *runs, slots activities.Slots) {
+	backups := &activities.Backups{Sources: &sources{configs: files}, Stores: &stores{configs: files}, Slots: slots}
 	switch {
 	case queue == workflows.QueueLifeboat:
 		workflows.Register(w)
@@ -101,7 +104,7 @@ func register(w worker.Worker, queue string, files *configs, runs *runs) {
 		w.RegisterActivity(backups)
 		w.RegisterActivity(&activities.Verifications{Stores: &stores{configs: files}})
 	case queue == workflows.QueueRestore:
-		w.RegisterActivity(&activities.Restores{Stores: &stores{configs: files}, Staging: &staging{configs: files, runs: runs}})
+		w.RegisterActivity(&activities.Restores{Stores: &stores{configs: files}, Staging: &staging{configs: files, runs: runs}, Slots: slots})
 	case strings.HasPrefix(queue, workflows.HostQueue("")):
 		w.RegisterActivity(backups)
 	}
