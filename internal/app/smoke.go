@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -71,13 +72,22 @@ func (t *trial) run(ctx context.Context) error {
 		_ = service.Wait() // it is stopped by the cancel: how it takes that is no finding
 	}()
 	if !t.waitUp(ctx, service, output) {
-		return nil
+		return ctx.Err()
 	}
 	journey, cancelJourney := context.WithTimeout(ctx, t.spec.Timeout.Std())
 	defer cancelJourney()
 	t.steps = append(t.steps, t.prober.Journey(journey, t.fill.Replace(t.spec.BaseURL), t.spec.Journey)...)
 	for _, check := range t.spec.Checks {
-		t.steps = append(t.steps, t.check(ctx, check))
+		step, err := t.check(ctx, check)
+		if err != nil {
+			return fmt.Errorf("check %q: %w", check.Name, err)
+		}
+		t.steps = append(t.steps, step)
+	}
+	select {
+	case <-service.Done(): // whoever answered, it was not the service
+		t.steps = append(t.steps, recovery.SmokeStep{Name: "the service stays up", Error: t.ending(service, output)})
+	default:
 	}
 	return ctx.Err()
 }
@@ -88,6 +98,11 @@ func (t *trial) replacer(port int) *strings.Replacer {
 	for source, c := range t.copies {
 		pairs = append(pairs, "{restored."+source+"}", c.Address())
 		t.secret = append(t.secret, c.Address(), "{restored."+source+"}")
+		if u, err := url.Parse(c.Address()); err == nil && u.User != nil {
+			if password, ok := u.User.Password(); ok && password != "" {
+				t.secret = append(t.secret, password, "***")
+			}
+		}
 	}
 	return strings.NewReplacer(pairs...)
 }
@@ -135,18 +150,26 @@ func (t *trial) waitUp(ctx context.Context, service *process.Process, output *pr
 		}
 	}()
 	step := recovery.SmokeStep{Name: "the service starts", OK: true}
-	if err := t.prober.WaitUp(ctx, t.fill.Replace(t.spec.BaseURL)); err != nil {
-		step.OK = false
-		step.Error = err.Error()
-		select {
-		case <-service.Done():
-			step.Error = strings.NewReplacer(t.secret...).Replace(fmt.Sprintf("it ended: %v%s", service.Wait(), lastLine(output)))
-		default:
-		}
+	if err := t.prober.WaitUp(ctx, t.fill.Replace(t.spec.BaseURL+t.spec.Ready)); err != nil {
+		step.OK, step.Error = false, err.Error()
+	}
+	select {
+	case <-service.Done():
+		step.OK, step.Error = false, t.ending(service, output)
+	default:
 	}
 	step.Took = recovery.Duration(time.Since(started).Round(time.Millisecond))
 	t.steps = append(t.steps, step)
 	return step.OK
+}
+
+// ending says how the service ended, without the secrets that it was given.
+func (t *trial) ending(service *process.Process, output *process.Tail) string {
+	how := "it ended"
+	if err := service.Wait(); err != nil {
+		how = "it ended: " + err.Error()
+	}
+	return strings.NewReplacer(t.secret...).Replace(how + lastLine(output))
 }
 
 // lastLine is the service's own last word, which mostly says why it ended.
@@ -159,25 +182,24 @@ func lastLine(output *process.Tail) string {
 	return ": " + last
 }
 
-func (t *trial) check(ctx context.Context, check recovery.SQLCheck) recovery.SmokeStep {
+// check asks a restored source. A query that cannot be asked says nothing about
+// the data: that is an error. What it answered is the user's data and not told.
+func (t *trial) check(ctx context.Context, check recovery.SQLCheck) (recovery.SmokeStep, error) {
 	started := time.Now()
-	step := recovery.SmokeStep{Name: check.Name}
+	step := recovery.SmokeStep{Name: check.Name, OK: true}
 	c, ok := t.copies[check.Source]
 	if !ok {
-		step.Error = fmt.Sprintf("source %s is not in the set", check.Source)
-		return step
+		return step, recovery.NewFault(recovery.Permanent, fmt.Errorf("source %s is not in the set", check.Source), "")
 	}
 	got, err := c.Query(ctx, check.Query)
-	switch {
-	case err != nil:
-		step.Error = err.Error()
-	case got != check.Expect:
-		step.Error = fmt.Sprintf("want %q, got %q", check.Expect, got)
-	default:
-		step.OK = true
+	if err != nil {
+		return step, err
+	}
+	if got != check.Expect {
+		step.OK, step.Error = false, fmt.Sprintf("the answer is not %q", check.Expect)
 	}
 	step.Took = recovery.Duration(time.Since(started).Round(time.Millisecond))
-	return step
+	return step, nil
 }
 
 func (t *trial) conclude(took time.Duration) *recovery.SmokeProof {

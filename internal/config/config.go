@@ -126,6 +126,7 @@ type Smoke struct {
 	Dir     string            `yaml:"dir" jsonschema_description:"Where the command is started; the service's dir by default."`
 	Env     map[string]string `yaml:"env" private:"true" jsonschema_description:"The command's whole environment besides LIFEBOAT_DRILL=1: values with placeholders as in start, or references to staging's secrets."`
 	BaseURL string            `yaml:"baseURL" jsonschema:"required" jsonschema_description:"Where it then answers, such as http://127.0.0.1:{port}."`
+	Ready   string            `yaml:"ready" jsonschema_description:"Path that answers 200 once the service is up, such as /ready; / by default."`
 	Timeout recovery.Duration `yaml:"timeout" jsonschema_description:"For the service to come up, and again for the journey; 60s by default."`
 	Journey []JourneyStep     `yaml:"journey" jsonschema:"required" jsonschema_description:"Requests that are made one after the other, each with its expectation."`
 	Checks  []SQLCheck        `yaml:"checks" jsonschema_description:"Read-only queries on the restored sources."`
@@ -236,6 +237,7 @@ func (c *Config) setDefaults() {
 		if s.Smoke == nil {
 			continue
 		}
+		fill(&s.Smoke.Ready, "/")
 		fill(&s.Smoke.Timeout, recovery.Duration(time.Minute))
 		for j := range s.Smoke.Journey {
 			step := &s.Smoke.Journey[j]

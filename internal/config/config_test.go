@@ -86,7 +86,7 @@ func TestPlan(t *testing.T) {
 			Env: map[string]string{
 				"DATABASE_URL": "{restored.app}", "NOTES_URL": "file:{restored.notes}?mode=ro", "API_KEY": "env:STAGING_API_KEY",
 			},
-			BaseURL: "http://127.0.0.1:{port}", Timeout: recovery.Duration(90 * time.Second),
+			BaseURL: "http://127.0.0.1:{port}", Ready: "/", Timeout: recovery.Duration(90 * time.Second),
 			Journey: []recovery.JourneyStep{
 				{
 					Name: "log in", Method: "POST", Path: "/login", Body: `{"name":"ann"}`, Status: 200,

@@ -75,7 +75,7 @@ func (s *Smoke) spec() *recovery.SmokeSpec {
 	if s == nil {
 		return nil
 	}
-	spec := &recovery.SmokeSpec{Start: s.Start, Dir: s.Dir, Env: s.Env, BaseURL: s.BaseURL, Timeout: s.Timeout}
+	spec := &recovery.SmokeSpec{Start: s.Start, Dir: s.Dir, Env: s.Env, BaseURL: s.BaseURL, Ready: s.Ready, Timeout: s.Timeout}
 	for _, step := range s.Journey {
 		spec.Journey = append(spec.Journey, recovery.JourneyStep(step))
 	}

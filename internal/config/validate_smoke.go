@@ -28,7 +28,9 @@ func (v *validator) smoke(path string, s *Service) {
 	for _, name := range slices.Sorted(maps.Keys(smoke.Env)) {
 		v.variable(join(path+".env", name), name, smoke.Env[name], known)
 	}
+	v.usesRestored(path, s)
 	v.baseURL(path+".baseURL", smoke.BaseURL)
+	v.belowBase(path+".ready", smoke.Ready)
 	v.journey(path+".journey", smoke.Journey)
 	for i, check := range smoke.Checks {
 		source := at(path+".checks", i) + ".source"
@@ -83,6 +85,29 @@ func (v *validator) baseURL(path, base string) {
 	u, err := url.Parse(placeholderForm.ReplaceAllString(base, "1"))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		v.problem(path, "is not the address of a service", "write it as http://127.0.0.1:{port}")
+		return
+	}
+	// Any other port may be another service's, production's for example: what
+	// answers there proves nothing, and must not be tried out.
+	if u.Port() == "" || !strings.Contains(base, ":{port}") {
+		v.problem(path, "does not hold {port}", "write it as http://127.0.0.1:{port}, and start the service on that port")
+	}
+}
+
+// usesRestored wants every source in the service's hands: one that it does not
+// open is not tried out.
+func (v *validator) usesRestored(path string, s *Service) {
+	given := strings.Join(s.Smoke.Start, " ") + " " + strings.Join(slices.Collect(maps.Values(s.Smoke.Env)), " ")
+	for _, source := range s.Sources {
+		if source.Name != "" && !strings.Contains(given, "{restored."+source.Name+"}") {
+			v.problem(path, "does not use the restored source "+source.Name, "give the service {restored."+source.Name+"} in start or env")
+		}
+	}
+}
+
+func (v *validator) belowBase(path, below string) {
+	if v.given(path) && !strings.HasPrefix(below, "/") {
+		v.problem(path, "does not begin with /", "write it as below the base URL, such as /health")
 	}
 }
 
@@ -90,9 +115,7 @@ func (v *validator) journey(path string, steps []JourneyStep) {
 	var known []string // {saved.NAME} of the steps so far
 	for i, step := range steps {
 		here := at(path, i)
-		if v.given(here+".path") && !strings.HasPrefix(step.Path, "/") {
-			v.problem(here+".path", "does not begin with /", "write it as below the base URL, such as /health")
-		}
+		v.belowBase(here+".path", step.Path)
 		if step.Status < 100 || step.Status > 599 {
 			v.problem(here+".status", "is no HTTP status", "write a number from 100 to 599")
 		}

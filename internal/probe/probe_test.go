@@ -40,8 +40,8 @@ func TestGet(t *testing.T) {
 	require.NoError(t, p.Get(t.Context(), server.URL+"/health"))
 	require.NoError(t, p.Get(t.Context(), server.URL+"/moved"))
 	require.EqualError(t, p.Get(t.Context(), server.URL+"/ready?token=secret"),
-		"get "+server.URL+"/ready: want status 200, got 503: the database "+strings.Repeat("é", 187))
-	require.ErrorContains(t, p.Get(t.Context(), server.URL+"/silent"), "got 503: an empty answer")
+		"get "+server.URL+"/ready: want status 200, got 503")
+	require.ErrorContains(t, p.Get(t.Context(), server.URL+"/silent"), "got 503")
 	server.Close()
 	err := p.Get(t.Context(), strings.Replace(server.URL, "http://", "http://user:secret@", 1)+"/health")
 	require.ErrorContains(t, err, "get "+server.URL+"/health: ")
@@ -82,7 +82,7 @@ func TestWaitUpTellsTheLastAnswer(t *testing.T) {
 	})
 	err := (&probe.Prober{}).WaitUp(ctx, server.URL+"/ready")
 	require.ErrorContains(t, err, "wait for "+server.URL+"/ready: the service has ended; the last try: ")
-	require.ErrorContains(t, err, "got 503: the tables are missing")
+	require.ErrorContains(t, err, "got 503")
 
 	ended, cancelNow := context.WithCancel(t.Context())
 	cancelNow()

@@ -75,6 +75,7 @@ type SmokeSpec struct {
 	Dir     string            `json:"dir,omitempty"`
 	Env     map[string]string `json:"env,omitempty"` // values may be references to secrets
 	BaseURL string            `json:"baseURL"`
+	Ready   string            `json:"ready"`   // path below BaseURL that answers 200 once the service is up
 	Timeout Duration          `json:"timeout"` // for the service to come up, and for the journey
 	Journey []JourneyStep     `json:"journey,omitempty"`
 	Checks  []SQLCheck        `json:"checks,omitempty"`

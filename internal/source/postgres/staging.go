@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/url"
 	"strconv"
@@ -97,7 +96,7 @@ func majorOf(version string) int {
 const queryTimeout = 30 * time.Second
 
 // Query runs one query on the staging database, which it cannot change, and
-// returns the first column of the first row as text, empty for NULL.
+// returns the first column of the first row as text, empty for NULL or no row.
 func (s *Staging) Query(ctx context.Context, sql string) (string, error) {
 	const doing = "query staging"
 	maintenance, err := s.server()
@@ -115,7 +114,7 @@ func (s *Staging) Query(ctx context.Context, sql string) (string, error) {
 			return server.fault(ctx, doing, result.Err)
 		}
 		if len(result.Rows) == 0 || len(result.Rows[0]) == 0 {
-			return recovery.NewFault(recovery.Permanent, errors.New(doing+": the query returned no row"), "")
+			return nil
 		}
 		value = string(result.Rows[0][0])
 		return nil

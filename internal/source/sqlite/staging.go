@@ -133,7 +133,7 @@ func firstValue(ctx context.Context, conn *connection, query string) (string, er
 		return "", err
 	}
 	if !rows.Next() {
-		return "", errors.Join(errors.New("it returned no row"), rows.Err())
+		return "", rows.Err()
 	}
 	values := make([]any, max(len(names), 1))
 	targets := make([]any, len(names))

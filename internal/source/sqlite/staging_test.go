@@ -139,7 +139,6 @@ func TestQueryRefuses(t *testing.T) {
 		"DELETE FROM plain RETURNING id":         "readonly database",
 		"ATTACH '" + elsewhere + "' AS e":        "too many attached databases",
 		"VACUUM INTO '" + elsewhere + "'":        "too many attached databases",
-		"SELECT 1 FROM plain WHERE name = 'zzz'": "it returned no row",
 	} {
 		_, err := staging.Query(t.Context(), query)
 		require.ErrorContains(t, err, part, query)
