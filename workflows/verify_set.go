@@ -156,7 +156,7 @@ func (v *verifySet) standing() recovery.Verdict {
 
 // measure compares the figures of a restore with the objectives.
 func (v *verifySet) measure() {
-	v.proof.RPO = recovery.NewMeasure(v.plan.Objectives.RPO, v.proof.Ended.Sub(v.manifest.Oldest()))
+	v.proof.RPO = v.dataAge()
 	if v.proof.Smoke == nil && v.in.Target >= recovery.LevelProven {
 		return // the restore did not get to its end
 	}
@@ -171,6 +171,25 @@ func (v *verifySet) measure() {
 		took += v.proof.Smoke.Took
 	}
 	v.proof.RTO = recovery.NewMeasure(v.plan.Objectives.RTO, took.Std())
+}
+
+// dataAge measures each source against its own RPO and returns the one that is
+// nearest to missing it, or misses it the most.
+func (v *verifySet) dataAge() *recovery.Measure {
+	var worst *recovery.Measure
+	for _, a := range v.manifest.Artefacts {
+		objective := v.plan.Objectives.RPO
+		for _, source := range v.plan.Sources {
+			if source.Name == a.Source && source.RPO > 0 {
+				objective = source.RPO
+			}
+		}
+		m := recovery.NewMeasure(objective, v.proof.Ended.Sub(a.Snapshot))
+		if worst == nil || m.Margin() < worst.Margin() {
+			worst = m
+		}
+	}
+	return worst
 }
 
 // end appends the proof to the verification log.

@@ -174,6 +174,9 @@ func DecodeManifest(data []byte, trusted []PublicKey) (*Manifest, error) {
 	if err := json.Unmarshal(payload, &m); err != nil {
 		return nil, NewFault(Damaged, fmt.Errorf("read manifest: %w", err), "")
 	}
+	if m.Format > ManifestFormat {
+		return nil, NewFault(Permanent, fmt.Errorf("read manifest: it is of format %d", m.Format), "update Lifeboat: this version reads format 1")
+	}
 	if err := m.Validate(); err != nil {
 		return nil, NewFault(Damaged, fmt.Errorf("read manifest: %w", err), "")
 	}

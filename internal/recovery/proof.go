@@ -38,7 +38,7 @@ type Proof struct {
 	Config    ConfigRef       `json:"config"`
 	Artefacts []ArtefactProof `json:"artefacts"`
 	Smoke     *SmokeProof     `json:"smoke,omitempty"`
-	RPO       *Measure        `json:"rpo,omitempty"` // age of the oldest data at the end of the try
+	RPO       *Measure        `json:"rpo,omitempty"` // age of the data at the end of the try, of the source that is nearest to missing its RPO
 	RTO       *Measure        `json:"rto,omitempty"` // from the start of the restore to the journey's end
 }
 
@@ -114,10 +114,12 @@ func Stand(m *Manifest, proofs []Proof) Standing {
 	for i, p := range ordered {
 		switch p.Verdict {
 		case Disproven:
-			disproof = &ordered[i]
+			if disproof == nil || p.Tried >= disproof.Tried {
+				disproof = &ordered[i]
+			}
 			s = Standing{Level: p.Level, Verdict: Disproven, Sentence: p.Sentence, ProvenAt: s.ProvenAt}
 		case Proven:
-			if disproof != nil && p.Tried < disproof.Tried {
+			if disproof != nil && p.Level < disproof.Tried {
 				continue
 			}
 			disproof = nil

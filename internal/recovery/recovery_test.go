@@ -192,6 +192,8 @@ func TestStand(t *testing.T) {
 	unsure := try(recovery.LevelProven, recovery.LevelReadBack, recovery.Inconclusive, "no network")
 	bad := try(recovery.LevelProven, recovery.LevelReadBack, recovery.Disproven, "rows differ")
 	readBack := try(recovery.LevelReadBack, recovery.LevelReadBack, recovery.Proven, "read back")
+	lesserBad := try(recovery.LevelReadBack, recovery.LevelStored, recovery.Disproven, "damaged")
+	readBackLater := try(recovery.LevelReadBack, recovery.LevelReadBack, recovery.Proven, "read back")
 	again := try(recovery.LevelProven, recovery.LevelProven, recovery.Proven, "proven again")
 	for name, c := range map[string]struct {
 		proofs  []recovery.Proof
@@ -199,13 +201,14 @@ func TestStand(t *testing.T) {
 		verdict recovery.Verdict
 		says    string
 	}{
-		"no proof":                          {nil, recovery.LevelStored, recovery.Inconclusive, "stored, not yet read back"},
-		"proven":                            {[]recovery.Proof{proven}, recovery.LevelProven, recovery.Proven, "proven"},
-		"inconclusive changes nothing":      {[]recovery.Proof{unsure, proven}, recovery.LevelProven, recovery.Proven, "proven"},
-		"disproof stands":                   {[]recovery.Proof{proven, bad}, recovery.LevelReadBack, recovery.Disproven, "rows differ"},
-		"a lesser try does not clear it":    {[]recovery.Proof{bad, readBack}, recovery.LevelReadBack, recovery.Disproven, "rows differ"},
-		"a full one does":                   {[]recovery.Proof{bad, readBack, again}, recovery.LevelProven, recovery.Proven, "proven again"},
-		"a lesser try does not lower level": {[]recovery.Proof{proven, readBack}, recovery.LevelProven, recovery.Proven, "proven"},
+		"no proof":                              {nil, recovery.LevelStored, recovery.Inconclusive, "stored, not yet read back"},
+		"proven":                                {[]recovery.Proof{proven}, recovery.LevelProven, recovery.Proven, "proven"},
+		"inconclusive changes nothing":          {[]recovery.Proof{unsure, proven}, recovery.LevelProven, recovery.Proven, "proven"},
+		"disproof stands":                       {[]recovery.Proof{proven, bad}, recovery.LevelReadBack, recovery.Disproven, "rows differ"},
+		"a lesser try does not clear it":        {[]recovery.Proof{bad, readBack}, recovery.LevelReadBack, recovery.Disproven, "rows differ"},
+		"nor a lesser disproof that is cleared": {[]recovery.Proof{bad, lesserBad, readBackLater}, recovery.LevelStored, recovery.Disproven, "damaged"},
+		"a full one does":                       {[]recovery.Proof{bad, readBack, again}, recovery.LevelProven, recovery.Proven, "proven again"},
+		"a lesser try does not lower level":     {[]recovery.Proof{proven, readBack}, recovery.LevelProven, recovery.Proven, "proven"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := recovery.Stand(manifest(), c.proofs)

@@ -109,7 +109,7 @@ func (p *Proof) sentence(m *Manifest, trouble string) string {
 		for _, a := range p.Artefacts {
 			rows += a.Rows
 		}
-		parts = append(parts, fmt.Sprintf("restored and equal in %d rows", rows))
+		parts = append(parts, p.equality(rows))
 	}
 	if p.Level == LevelProven {
 		parts = append(parts, "the service started on it and passed "+count(len(p.Smoke.Steps), "check"))
@@ -121,6 +121,23 @@ func (p *Proof) sentence(m *Manifest, trouble string) string {
 		parts = append(parts, p.RTO.words("restore time", "RTO"))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// equality says what the comparison covers.
+func (p *Proof) equality(rows int64) string {
+	var uncompared []string
+	for _, a := range p.Artefacts {
+		if a.FingerprintEqual == nil {
+			uncompared = append(uncompared, a.Source)
+		}
+	}
+	switch {
+	case len(uncompared) == len(p.Artefacts):
+		return "restored, NOT compared with the source (fingerprint: off)"
+	case len(uncompared) > 0:
+		return fmt.Sprintf("restored and equal in %d rows, but %s NOT compared (fingerprint: off)", rows, strings.Join(uncompared, ", "))
+	}
+	return fmt.Sprintf("restored and equal in %d rows", rows)
 }
 
 var levelWords = []string{"not there", "stored", "read back", "restored", "proven"}
