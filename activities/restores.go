@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -16,11 +18,17 @@ import (
 type Restores struct {
 	Stores  Stores
 	Staging Staging
+	Slots   Slots
 }
 
 // ReadBack fetches and opens every object of an artefact, with a negative control.
 func (r *Restores) ReadBack(ctx context.Context, in CheckInput) (*Checked, error) {
 	ctx, w := begin(ctx, "reading back "+in.Artefact.Source)
+	give, err := r.Slots.take(ctx)
+	if err != nil {
+		return nil, w.finish(ctx, err)
+	}
+	defer give()
 	out, err := checkObjects(ctx, r.Stores, in, func(s Store, key string, o recovery.Object) error {
 		return s.ReadBack(ctx, key, o, w.progress)
 	})
@@ -41,7 +49,10 @@ func (r *Restores) PrepareStaging(ctx context.Context, in StagingInput) error {
 }
 
 func (r *Restores) prepare(ctx context.Context, in StagingInput) error {
-	if _, err := r.Staging.Sweep(ctx, &in.Plan); err != nil {
+	if _, err := r.Staging.Sweep(ctx, &in.Plan); recovery.KindOf(err) == recovery.Permanent {
+		// What cannot be removed must not keep every set from being proven.
+		activity.GetLogger(ctx).Warn("sweep staging", "error", err)
+	} else if err != nil {
 		return fmt.Errorf("sweep staging: %w", err)
 	}
 	for _, ref := range in.Copies {
@@ -77,6 +88,11 @@ func (r *Restores) RestoreArtefact(ctx context.Context, in CopyInput) (*Restored
 }
 
 func (r *Restores) restore(ctx context.Context, in CopyInput, progress func(int64)) (*RestoredCopy, error) {
+	give, err := r.Slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	started := time.Now()
 	a := &in.Copy.Artefact
 	c, err := r.Staging.OpenCopy(ctx, &in.Plan, in.Copy)
@@ -131,6 +147,11 @@ func (r *Restores) compare(ctx context.Context, in CopyInput) (*Compared, error)
 	if a.Mode == recovery.FingerprintOff {
 		return &Compared{}, nil
 	}
+	give, err := r.Slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	c, err := r.Staging.OpenCopy(ctx, &in.Plan, in.Copy)
 	if err != nil {
 		return nil, err
@@ -181,13 +202,14 @@ func (r *Restores) explain(ctx context.Context, s Store, c Copy, in CopyInput, g
 	if err != nil || reworded == nil {
 		return diffs, err
 	}
-	left := slices.DeleteFunc(diffs, func(d recovery.Difference) bool { return d.Kind == recovery.DifferentText })
+	// What still differs, or was not made again, stays unexplained.
+	unexplained := map[string]bool{}
 	for _, d := range recovery.Compare(&recovery.Fingerprint{Definitions: reworded.Definitions}, &recovery.Fingerprint{Definitions: got.Definitions}) {
-		if d.Kind == recovery.DifferentText {
-			left = append(left, d)
-		}
+		unexplained[d.What] = true
 	}
-	return left, nil
+	return slices.DeleteFunc(diffs, func(d recovery.Difference) bool {
+		return d.Kind == recovery.DifferentText && !unexplained[d.What]
+	}), nil
 }
 
 // SmokeTest starts the service on the restored copies and tries it out.

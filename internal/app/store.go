@@ -126,6 +126,9 @@ func (s *store) unseal(ctx context.Context, key string, want recovery.Object, ob
 		return err
 	}
 	object, size, err := s.vault.Open(ctx, key)
+	if errors.Is(err, recovery.ErrNotFound) {
+		return recovery.NewFault(recovery.Damaged, err, "")
+	}
 	if err != nil {
 		return err
 	}
