@@ -140,23 +140,17 @@ func (s *server) dropDatabase(ctx context.Context, conn *pgx.Conn, name string) 
 // cleanupTimeout bounds work that is done although the context has ended.
 const cleanupTimeout = 30 * time.Second
 
-// Drop drops the staging database and what belongs to it. It is no error if there
-// is none.
-func (s *Staging) Drop(ctx context.Context) error {
-	return s.drop(ctx, s.Database, s.Database+scratchSuffix)
-}
+// Drop drops the staging database and what belongs to it, that of earlier attempts
+// included. It is no error if there is none.
+func (s *Staging) Drop(ctx context.Context) error { return s.drop(ctx, s.Database) }
 
-func (s *Staging) drop(ctx context.Context, names ...string) error {
+func (s *Staging) drop(ctx context.Context, name string) error {
 	maintenance, err := s.server()
 	if err != nil {
 		return err
 	}
 	return maintenance.withConn(ctx, s.Application, func(conn *pgx.Conn) error {
-		var errs []error
-		for _, name := range names {
-			errs = append(errs, maintenance.dropDatabase(ctx, conn, name))
-		}
-		return errors.Join(append(errs, maintenance.dropRoles(ctx, conn))...)
+		return errors.Join(maintenance.dropEarlier(ctx, conn, name), maintenance.dropRoles(ctx, conn))
 	})
 }
 

@@ -51,6 +51,9 @@ func refuse(hint, format string, args ...any) error {
 // checkNotProduction compares what tells one running server from every other. A
 // physical copy has the identifier of its original, but its own start time.
 func checkNotProduction(ctx context.Context, staging *pgx.Conn, productionURL string) error {
+	if productionURL == "" {
+		return nil // not known here, as on a machine that only proves backups
+	}
 	here, err := serverIdentity(ctx, staging)
 	if err != nil {
 		return fmt.Errorf("check staging: %w", err)
