@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 
+	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/app"
 	"github.com/lifeboat-run/lifeboat/internal/config"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -139,8 +140,11 @@ func playbookError(err error) error {
 		return unreachable("follow the run", err)
 	}
 	code := exitFailed
-	if failed.Type() == workflows.ErrorBadInput {
+	switch failed.Type() {
+	case workflows.ErrorBadInput:
 		code = exitUsage
+	case activities.ErrorUnavailable:
+		code = exitUnreachable
 	}
 	return &exitError{code: code, err: errors.New(failed.Message())}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -42,7 +43,11 @@ func BackupService(ctx workflow.Context, in BackupServiceInput) (*BackupServiceR
 		return nil, err
 	}
 	if err := b.run(ctx); err != nil {
-		b.teller.outcome(ctx, "failed")
+		outcome := "failed"
+		if temporal.IsCanceledError(err) {
+			outcome = "cancelled"
+		}
+		b.teller.outcome(ctx, outcome)
 		return nil, err
 	}
 	b.teller.outcome(ctx, "committed")
@@ -54,6 +59,7 @@ type backup struct {
 	service  string
 	plan     recovery.Plan
 	manifest recovery.Manifest
+	failedBy string // the type of the last source's error
 }
 
 func (b *backup) setup(ctx workflow.Context) (err error) {
@@ -77,6 +83,7 @@ func (b *backup) run(ctx workflow.Context) error {
 		return b.nothingDumped()
 	}
 	if err := b.commit(ctx); err != nil {
+		b.sweepDisconnected(ctx)
 		return err
 	}
 	b.sweep(ctx, backups.SweepSet)
@@ -107,6 +114,9 @@ func (b *backup) sweep(ctx workflow.Context, objects any) {
 	if err != nil || len(swept.Left) > 0 {
 		workflow.GetLogger(ctx).Warn("sweep left-over objects", "error", err, "left", swept.Left)
 	}
+	if !slices.ContainsFunc(b.plan.Sources, func(s recovery.SourceSpec) bool { return s.Kind == recovery.KindSQLite }) {
+		return
+	}
 	copies := activities.SweepHostInput{Current: b.manifest.Set, Sources: b.plan.Sources}
 	if err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, janitor(HostQueue(b.plan.Host))), backups.SweepHost, copies).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("sweep left-over copies", "error", err)
@@ -136,15 +146,24 @@ func (b *backup) dump(ctx workflow.Context, source recovery.SourceSpec) error {
 		b.manifest.Artefacts = append(b.manifest.Artefacts, artefact)
 		b.did(ctx, fmt.Sprintf("%s dumped, %s sealed to %s", source.Name, recovery.Bytes(artefact.Dump.PlainSize), recovery.Bytes(artefact.Dump.Size)))
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
-		cleanup, cancel := workflow.NewDisconnectedContext(ctx)
-		defer cancel()
-		b.sweep(cleanup, backups.SweepSet)
+		b.sweepDisconnected(ctx)
 		return err
 	default:
+		b.failedBy = ErrorFailed
+		if errorType(err) == activities.ErrorUnavailable {
+			b.failedBy = activities.ErrorUnavailable
+		}
 		b.manifest.Failures = append(b.manifest.Failures, recovery.SourceFailure{Source: source.Name, Error: reason(err)})
 		b.did(ctx, source.Name+" FAILED: "+reason(err))
 	}
 	return nil
+}
+
+// sweepDisconnected sweeps also after a cancel.
+func (b *backup) sweepDisconnected(ctx workflow.Context) {
+	ctx, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	b.sweep(ctx, backups.SweepSet)
 }
 
 func (b *backup) commit(ctx workflow.Context) error {
@@ -166,7 +185,7 @@ func (b *backup) nothingDumped() error {
 	for _, f := range b.manifest.Failures {
 		why = append(why, f.Error)
 	}
-	return temporal.NewNonRetryableApplicationError("no recovery set was made: "+strings.Join(why, "; "), ErrorFailed, nil)
+	return temporal.NewNonRetryableApplicationError("no recovery set was made: "+strings.Join(why, "; "), b.failedBy, nil)
 }
 
 // loadPlan is the first step of every run.

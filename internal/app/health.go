@@ -70,8 +70,8 @@ func (h *health) look(ctx context.Context) {
 		return err
 	})
 	cfg, err := h.configs.load()
+	h.note(ctx, "config", stateDegraded, func(context.Context) error { return err })
 	if err != nil {
-		h.note(ctx, "config", stateDegraded, func(context.Context) error { return err })
 		return
 	}
 	for _, dest := range cfg.DestinationSpecs() {

@@ -21,7 +21,7 @@ func (s *store) Commit(ctx context.Context, m *recovery.Manifest) error {
 	if err != nil {
 		return recovery.NewFault(recovery.Permanent, err, "")
 	}
-	return s.vault.CommitSet(ctx, m.Service, m.Set, signed, recovery.Guide(m, s.dest))
+	return conflict(s.vault.CommitSet(ctx, m.Service, m.Set, signed, recovery.Guide(m, s.dest)))
 }
 
 // Newest implements activities.Store.
@@ -66,7 +66,15 @@ func (s *store) Prove(ctx context.Context, p *recovery.Proof) error {
 	if err != nil {
 		return err
 	}
-	return s.vault.PutOnce(ctx, recovery.ProofKey(p.Service, p.Set, p.Started, p.Kind), signed)
+	return conflict(s.vault.PutOnce(ctx, recovery.ProofKey(p.Service, p.Set, p.Started, p.Kind), signed))
+}
+
+// conflict says that no retry mends a key which holds something else.
+func conflict(err error) error {
+	if errors.Is(err, vault.ErrExists) {
+		return recovery.NewFault(recovery.Permanent, err, "another run wrote it: look at the set with `starter show`")
+	}
+	return err
 }
 
 // SweepSets implements activities.Store.
