@@ -134,11 +134,11 @@ func TestQueryRefuses(t *testing.T) {
 	staging := &sqlite.Staging{Path: path}
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere.db")
 	for query, part := range map[string]string{
-		"SELECT missing FROM plain":              "no such column",
-		"SELEKT":                                 "syntax error",
-		"DELETE FROM plain RETURNING id":         "readonly database",
-		"ATTACH '" + elsewhere + "' AS e":        "too many attached databases",
-		"VACUUM INTO '" + elsewhere + "'":        "too many attached databases",
+		"SELECT missing FROM plain":       "no such column",
+		"SELEKT":                          "syntax error",
+		"DELETE FROM plain RETURNING id":  "readonly database",
+		"ATTACH '" + elsewhere + "' AS e": "too many attached databases",
+		"VACUUM INTO '" + elsewhere + "'": "too many attached databases",
 	} {
 		_, err := staging.Query(t.Context(), query)
 		require.ErrorContains(t, err, part, query)
