@@ -5,14 +5,18 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
 	"github.com/lifeboat-run/lifeboat/internal/seal"
 	"github.com/lifeboat-run/lifeboat/test/rig"
+	"github.com/lifeboat-run/lifeboat/workflows"
 )
 
 func password(t *testing.T, r *rig.Rig) string {
@@ -143,12 +147,29 @@ func TestCommandsRefuseWhatTheyDoNotKnow(t *testing.T) {
 		require.ErrorContains(t, run.Get(t.Context(), nil), "known here: where2eat")
 	})
 	t.Run("a second backup while one runs", func(t *testing.T) {
+		// A lock on a table holds the first one up in its dump.
+		conn, err := pgx.Connect(t.Context(), r.Production.URL(sandbox.Database))
+		require.NoError(t, err)
+		hold, err := conn.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = hold.Exec(t.Context(), "lock table visits in access exclusive mode")
+		require.NoError(t, err)
+
 		c := r.Client()
-		first, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "lifeboat"}, "BackupAndVerify", map[string]string{"service": sandbox.Service})
-		require.NoError(t, err)
-		second, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "lifeboat"}, "BackupAndVerify", map[string]string{"service": sandbox.Service})
-		require.NoError(t, err)
-		require.ErrorContains(t, second.Get(t.Context(), nil), "backup/where2eat is already running")
+		start := func() client.WorkflowRun {
+			run, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{TaskQueue: "lifeboat"}, "BackupAndVerify", map[string]string{"service": sandbox.Service})
+			require.NoError(t, err)
+			return run
+		}
+		first := start()
+		require.Eventually(t, func() bool {
+			d, err := c.DescribeWorkflowExecution(t.Context(), workflows.BackupID(sandbox.Service), "")
+			return err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+		}, time.Minute, 20*time.Millisecond)
+		require.ErrorContains(t, start().Get(t.Context(), nil), "backup/where2eat is already running")
+
+		require.NoError(t, hold.Rollback(t.Context()))
+		require.NoError(t, conn.Close(t.Context()))
 		require.NoError(t, first.Get(t.Context(), nil))
 	})
 }
