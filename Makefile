@@ -41,7 +41,7 @@ schema: ## write docs/lifeboat.schema.json from the config's types
 	go run ./starter config schema > docs/lifeboat.schema.json
 
 demo: tools build ## back up the example service, prove the backup, and leave all of it running
-	$(BUILD) -o bin/demo ./examples/demo
+	$(BUILD) -o bin/ ./examples/where2eat ./examples/demo
 	@exec bin/demo
 
 clean: ## remove what was built and the demo's data
