@@ -26,6 +26,7 @@ type step struct {
 // error is waited out, the run's status tells it.
 func (s step) run(ctx workflow.Context, t *teller, out any) error {
 	var failing time.Time // since when; an attempt that held for a while begins anew
+	held := 0             // how many did
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		begun := workflow.Now(ctx)
@@ -43,10 +44,13 @@ func (s step) run(ctx workflow.Context, t *teller, out any) error {
 			return nil
 		}
 		now := workflow.Now(ctx)
-		if failing.IsZero() || now.Sub(begun) > heldFor {
+		if now.Sub(begun) > heldFor {
+			failing, held = time.Time{}, held+1
+		}
+		if failing.IsZero() {
 			failing, pause = now, firstPause
 		}
-		if final := s.final(ctx, err, now.Sub(failing)); final != nil {
+		if final := s.final(ctx, err, now.Sub(failing), held); final != nil {
 			t.trouble(ctx, "")
 			return final
 		}
@@ -63,7 +67,7 @@ func (s step) run(ctx workflow.Context, t *teller, out any) error {
 }
 
 // final returns the error to end with, or nil if the step is worth trying again.
-func (s step) final(ctx workflow.Context, err error, tried time.Duration) error {
+func (s step) final(ctx workflow.Context, err error, tried time.Duration, held int) error {
 	if temporal.IsCanceledError(err) || ctx.Err() != nil {
 		return err
 	}
@@ -74,6 +78,9 @@ func (s step) final(ctx workflow.Context, err error, tried time.Duration) error 
 	switch kind := errorType(err); kind {
 	case activities.ErrorPermanent, activities.ErrorDamaged:
 		return stepError(s.name+": "+reason(err), kind)
+	}
+	if held > maxHeld {
+		return stepError(fmt.Sprintf("%s: gave up after %d long attempts: %s", s.name, held, reason(err)), activities.ErrorUnavailable)
 	}
 	if tried >= s.giveUp {
 		return stepError(fmt.Sprintf("%s: gave up after %s: %s", s.name, tried.Round(time.Second), reason(err)), activities.ErrorUnavailable)

@@ -137,6 +137,17 @@ func TestLongAttemptIsTriedAgain(t *testing.T) {
 	require.Contains(t, report.Sentence, "NOT compared with the source", "its fingerprint is off")
 }
 
+func TestStepThatNeverEndsIsGivenUp(t *testing.T) {
+	w := newWorld()
+	w.plan.Sources = w.plan.Sources[:1]
+	env := w.env(t)
+	env.OnActivity("DumpSource", mock.Anything, mock.Anything).After(40*time.Minute).Return(nil, errors.New("connection reset")).Times(6)
+	env.ExecuteWorkflow(workflows.TypeBackupAndVerify, where2eat)
+	_, err := reportOf(t, env)
+	_, message, _ := failure(t, err)
+	require.Contains(t, message, "dump app: gave up after 6 long attempts: connection reset")
+}
+
 func TestPermanentErrorIsNotRetried(t *testing.T) {
 	w := newWorld()
 	w.dumpErrs["app"] = []error{recovery.NewFault(recovery.Permanent, errors.New("password refused for user app"), "mend APP_URL")}

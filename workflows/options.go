@@ -65,6 +65,8 @@ const (
 	// heldFor is how long an attempt must have gone on to count as new trouble when
 	// it fails: longer than a heartbeat takes to be missed.
 	heldFor = 2 * time.Minute
+	// maxHeld bounds such attempts: a step that never gets to its end is given up.
+	maxHeld = 5
 
 	firstPause = 2 * time.Second
 	maxPause   = time.Minute
