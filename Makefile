@@ -44,5 +44,5 @@ demo: tools build ## back up the example service, prove the backup, and leave al
 	$(BUILD) -o bin/ ./examples/where2eat ./examples/demo
 	@exec bin/demo
 
-clean: ## remove what was built and the demo's data
-	rm -rf bin .demo
+clean: ## remove what was built, and the data of demo and bench
+	rm -rf bin .demo .bench

@@ -65,6 +65,7 @@ staging:
   postgres: { url: env:STAGING_URL, sameServer: accepted }
   folder: restored
 tools: { postgres: [%s] }
+giveUpAfter: 1m # what has to be tried again is not worth timing
 services:
 `, b.keys.recipient, ageKeyFile, signingKeyFile, b.keys.trusted, bucket, b.s3.Endpoint, b.s3.Region, b.postgres.BinDir)
 	for _, size := range b.sizes() {

@@ -15,7 +15,7 @@ const (
 	maxBackupRatio  = 1.5
 	maxRestoreRatio = 1.0
 	maxStoredRatio  = 1.02
-	maxExpectRatio  = 1.2 // a wait would cost a second for each part: several times the upload
+	maxExpectRatio  = 1.5 // a wait would cost a second for each part: ten times the upload
 	maxMemory       = 128 // MiB
 )
 
