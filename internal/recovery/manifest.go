@@ -95,18 +95,6 @@ func (a *Artefact) Key(service string, o Object) string {
 	return SetPrefix(service, a.Set) + o.Name
 }
 
-// Oldest returns the earliest snapshot of the set: as of when all of its data is
-// at least.
-func (m *Manifest) Oldest() time.Time {
-	var oldest time.Time
-	for _, a := range m.Artefacts {
-		if oldest.IsZero() || a.Snapshot.Before(oldest) {
-			oldest = a.Snapshot
-		}
-	}
-	return oldest
-}
-
 // Size adds up the sealed bytes of the set.
 func (m *Manifest) Size() int64 {
 	var n int64
