@@ -247,7 +247,11 @@ func TestKeysBadInput(t *testing.T) {
 
 	_, err = seal.ParseIdentities("# nothing\n")
 	require.ErrorContains(t, err, "there is no line with a secret key")
-	for _, text := range []string{secret[:len(secret)-1] + "Q", strings.ToLower(secret), "\n" + secret + secret, public} {
+	wrongSum := secret[:len(secret)-1] + "Q"
+	if wrongSum == secret { // one key in thirty-two ends so
+		wrongSum = secret[:len(secret)-1] + "P"
+	}
+	for _, text := range []string{wrongSum, strings.ToLower(secret), "\n" + secret + secret, public} {
 		_, err = seal.ParseIdentities(text)
 		require.ErrorContains(t, err, "is not a secret key")
 		require.NotContains(t, err.Error(), secret[20:40])
