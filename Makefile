@@ -12,14 +12,14 @@ SETUP := @test/tools/setup.sh
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tools: ## get what the demo and the tests run: Temporal, an S3 server, PostgreSQL, age, zstd, sqlite3, rclone
+tools: ## get what the demo and the tests run: Temporal, an S3 server, PostgreSQL, age, zstd, sqlite3, rclone, Chromium
 	$(SETUP) temporal versitygw debian
 
 build: ## build bin/worker and bin/starter
 	$(BUILD) -o bin/ ./worker ./starter
 
 test: tools ## run all tests, against real servers
-	go test -timeout 20m ./...
+	go test -timeout 45m ./...
 
 replay: ## replay the recorded workflow histories alone
 	go test -count 1 -v -run Replay ./workflows

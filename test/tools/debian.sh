@@ -8,10 +8,16 @@ age      age
 zstd     zstd
 sqlite3  sqlite3
 rclone   rclone
+chromium chromium
 '
 
 has_program() {
-    [ -x "$bin/$1" ] || on_path "$1" >/dev/null || { [ "$1" = initdb ] && ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+    [ -x "$bin/$1" ] || on_path "$1" >/dev/null && return
+    case $1 in
+    initdb) ls -d /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
+    chromium) on_path chromium-browser >/dev/null || on_path google-chrome >/dev/null ;;
+    *) false ;;
+    esac
 }
 
 debian_programs() {
@@ -71,24 +77,27 @@ unpack_packages() {
     wrap_programs "$root" || return 1
 }
 
-# unpackable keeps programs and shared libraries; packages that only work when configured are of no use,
-# and a C library beside the system's would not fit its loader.
+# unpackable keeps programs, fonts and shared libraries; packages that only work when configured are of no
+# use, and a C library beside the system's would not fit its loader.
 unpackable() {
-    grep -E '^(postgresql(-client)?-[0-9]+|age|zstd|sqlite3|rclone|lib.+)$' | grep -vE '^(libc6|libc-.*|libllvm.*|libz3.*|libperl.*|lib.*-perl)$'
+    grep -E '^(postgresql(-client)?-[0-9]+|age|zstd|sqlite3|rclone|chromium(-common)?|fontconfig-config|fonts-.+|lib.+)$' | grep -vE '^(libc6|libc-.*|libllvm.*|libz3.*|libperl.*|lib.*-perl)$'
 }
 
 wrap_programs() {
     local root=$1 program
-    for program in "$root"/usr/lib/postgresql/*/bin/* "$root"/usr/bin/{age,age-keygen,zstd,sqlite3,rclone}; do
+    for program in "$root"/usr/lib/postgresql/*/bin/* "$root"/usr/bin/{age,age-keygen,zstd,sqlite3,rclone} "$root"/usr/lib/chromium/chromium; do
         [ -x "$program" ] || continue
         cat >"$bin/.wrapper" <<WRAPPER
 #!/bin/sh
 # Written by test/tools/debian.sh.
 root=\$(cd "\${0%/*}/../debian" && pwd)
-for dir in "\$root"/usr/lib/*-linux-gnu "\$root"/lib/*-linux-gnu; do
+for dir in "\$root"/usr/lib/*-linux-gnu/pulseaudio "\$root"/usr/lib/*-linux-gnu "\$root"/lib/*-linux-gnu; do
     LD_LIBRARY_PATH=\$dir\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
 done
 export LD_LIBRARY_PATH
+if [ -d "\$root/etc/fonts" ]; then
+    export FONTCONFIG_PATH="\$root/etc/fonts" XDG_DATA_HOME="\$root/usr/share"
+fi
 exec "\$root${program#"$root"}" "\$@"
 WRAPPER
         chmod 755 "$bin/.wrapper"

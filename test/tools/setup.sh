@@ -4,8 +4,8 @@
 #   test/tools/setup.sh NAME...
 #
 # A NAME is one from the file versions: it goes into .tools/bin. Or it is "debian", which stands for
-# PostgreSQL, age, zstd, sqlite3 and rclone: root gets them from apt, anyone else gets them unpacked below
-# .tools. When everything is there, this prints nothing and does not use the network.
+# PostgreSQL, age, zstd, sqlite3, rclone and Chromium: root gets them from apt, anyone else gets them
+# unpacked below .tools. When everything is there, this prints nothing and does not use the network.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
