@@ -117,6 +117,17 @@ func OnlyText(diffs []Difference) bool {
 	return len(diffs) > 0 && !slices.ContainsFunc(diffs, func(d Difference) bool { return d.Kind != DifferentText })
 }
 
+// DropReworded takes out of diffs, which Compare has found for got, the texts that
+// got has in common with reworded: what one restore makes of the definitions of the
+// dump itself. What still differs from that, or was not made again, stays.
+func DropReworded(diffs []Difference, reworded, got *Fingerprint) []Difference {
+	unexplained := map[string]bool{}
+	for _, d := range Compare(&Fingerprint{Definitions: reworded.Definitions}, &Fingerprint{Definitions: got.Definitions}) {
+		unexplained[d.What] = true
+	}
+	return slices.DeleteFunc(diffs, func(d Difference) bool { return d.Kind == DifferentText && !unexplained[d.What] })
+}
+
 // Compare lists how got (the restored copy) differs from want (the source).
 // Fingerprints of different modes are compared as far as both reach.
 func Compare(want, got *Fingerprint) []Difference {

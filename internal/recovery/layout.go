@@ -14,6 +14,8 @@ import (
 //	<service>/sets/<set-id>/set.json                           signed manifest, written last
 //	<service>/sets/<set-id>/RESTORE.md                         how to restore by hand
 //	<service>/proofs/<set-id>/<time>-<kind>.json               verification log
+//	<service>/decisions/<request-id>.json                      what people decided; written once, before it is acted on
+//	drills/<service>/<time>.md                                 reports of drills, for people
 const (
 	ManifestName = "set.json"
 	GuideName    = "RESTORE.md"
@@ -51,6 +53,16 @@ func ProofsPrefix(service string, set SetID) string {
 // ProofKey is where a proof begun at t stands; keys sort by time.
 func ProofKey(service string, set SetID, t time.Time, kind ProofKind) string {
 	return ProofsPrefix(service, set) + t.UTC().Format("20060102T150405.000Z") + "-" + string(kind) + ".json"
+}
+
+// DecisionKey is where the decision about a request stands.
+func DecisionKey(service, request string) string {
+	return service + "/decisions/" + request + ".json"
+}
+
+// DrillKey is where the report of a drill begun at t stands.
+func DrillKey(service string, t time.Time) string {
+	return "drills/" + service + "/" + t.UTC().Format("2006-01-02T150405Z") + ".md"
 }
 
 // ObjectName names what one attempt at a source writes, e.g. "app.1.dump.zst.age".

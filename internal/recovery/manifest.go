@@ -19,8 +19,30 @@ type Manifest struct {
 	Created   time.Time       `json:"created"`
 	Run       RunRef          `json:"run"`
 	Config    ConfigRef       `json:"config"`
+	Purpose   Purpose         `json:"purpose,omitempty"`
 	Artefacts []Artefact      `json:"artefacts"`
 	Failures  []SourceFailure `json:"failures,omitempty"`
+}
+
+// Purpose says why a set was made. Only sets without one are backups that drills
+// and objectives look at.
+type Purpose string
+
+// The purposes of the sets that a restore makes.
+const (
+	PurposeSafety   Purpose = "safety"   // of production, just before it was replaced
+	PurposeSetAside Purpose = "setAside" // of what was replaced, just before it was removed
+)
+
+// Words says for people what a set was made as.
+func (p Purpose) Words() string {
+	switch p {
+	case PurposeSafety:
+		return "safety backup of a restore"
+	case PurposeSetAside:
+		return "what a restore had set aside"
+	}
+	return "backup"
 }
 
 // RunRef names the Temporal run that did something.
@@ -35,7 +57,8 @@ type Artefact struct {
 	Kind          string          `json:"kind"`
 	Set           SetID           `json:"set"` // in whose folder the objects lie: this set, or an earlier one
 	Attempt       int             `json:"attempt"`
-	Snapshot      time.Time       `json:"snapshot"` // as of when the data is
+	Tables        []string        `json:"tables,omitempty"` // the chosen ones; empty: all
+	Snapshot      time.Time       `json:"snapshot"`         // as of when the data is
 	Dump          Object          `json:"dump"`
 	Companions    []Object        `json:"companions,omitempty"`
 	Mode          FingerprintMode `json:"fingerprintMode"`

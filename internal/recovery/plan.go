@@ -13,8 +13,14 @@ type Plan struct {
 	Encryption  EncryptionSpec  `json:"encryption"`
 	Staging     StagingSpec     `json:"staging"`
 	Smoke       *SmokeSpec      `json:"smoke,omitempty"`
+	Live        *LiveSpec       `json:"live,omitempty"`
+	Commands    CommandsSpec    `json:"commands,omitzero"`
+	UndoFor     Duration        `json:"undoFor"` // how long a restore can be undone by a button
 	Verify      VerifyWhen      `json:"verify"`
 	GiveUpAfter Duration        `json:"giveUpAfter"`
+	People      []Person        `json:"people,omitempty"` // sorted by name
+	Approvals   ApprovalsSpec   `json:"approvals,omitzero"`
+	Slack       *SlackSpec      `json:"slack,omitempty"`
 	Config      ConfigRef       `json:"config"`
 }
 
@@ -40,6 +46,15 @@ type SourceSpec struct {
 	Path        string          `json:"path,omitempty"`   // sqlite: absolute
 	Fingerprint FingerprintMode `json:"fingerprint"`
 	RPO         Duration        `json:"rpo"` // the source's own, or the service's
+	// Admin is a secret's reference to a URL of the same database, as a role that may
+	// make and rename databases: for production restores alone; empty: URL.
+	Admin string `json:"admin,omitempty"`
+	// SwapCommand is run instead of renaming databases, with the URL of the restored
+	// database in LIFEBOAT_NEW_DATABASE_URL: for servers that forbid renaming.
+	SwapCommand []string `json:"swapCommand,omitempty"`
+	// Database names another database on the same server to be dumped instead of
+	// the one that URL names: what a restore has set aside.
+	Database string `json:"database,omitempty"`
 }
 
 // DestinationSpec describes where recovery sets are kept.
@@ -92,6 +107,65 @@ type JourneyStep struct {
 	Expect  []string          `json:"contains,omitempty"` // texts the answer must hold
 	Save    map[string]string `json:"save,omitempty"`     // name → dotted path in a JSON answer; later {saved.NAME}
 	Timeout Duration          `json:"timeout,omitempty"`  // 10s by default
+}
+
+// LiveSpec says how the running service is seen to be well. Paths are below
+// BaseURL.
+type LiveSpec struct {
+	BaseURL string        `json:"baseURL"`
+	Ready   string        `json:"ready"`
+	Timeout Duration      `json:"timeout"`
+	Journey []JourneyStep `json:"journey,omitempty"`
+}
+
+// CommandsSpec holds the commands that change how the service runs. They are run
+// on its host, and may be run again.
+type CommandsSpec struct {
+	Dir            string   `json:"dir,omitempty"`
+	Stop           []string `json:"stop,omitempty"`
+	Start          []string `json:"start,omitempty"`
+	MaintenanceOn  []string `json:"maintenanceOn,omitempty"`
+	MaintenanceOff []string `json:"maintenanceOff,omitempty"`
+	Timeout        Duration `json:"timeout,omitempty"`
+}
+
+// Person is someone who decides, asks, or is told.
+type Person struct {
+	Name  string `json:"name"`
+	Slack string `json:"slack,omitempty"` // user id: U…
+	CLI   string `json:"cli,omitempty"`   // user name on the machine where starter runs
+	Mail  string `json:"mail,omitempty"`
+}
+
+// ApprovalsSpec says who decides which step. A nil policy means that nobody is
+// asked (Drill), or that the step is not possible (the others).
+type ApprovalsSpec struct {
+	// Key is a secret's reference to the key with which doors vouch for who decided.
+	Key     string      `json:"key,omitempty"`
+	Drill   *PolicySpec `json:"drill,omitempty"`
+	Restore *PolicySpec `json:"restore,omitempty"` // replace production data
+	Beside  *PolicySpec `json:"beside,omitempty"`  // restore beside production, replace nothing
+	Undo    *PolicySpec `json:"undo,omitempty"`    // put back what a restore replaced
+	Drop    *PolicySpec `json:"drop,omitempty"`    // remove what a restore set aside
+}
+
+// PolicySpec says who may decide a step, and until when.
+type PolicySpec struct {
+	Approvers []string `json:"approvers"` // names of people, sorted
+	Needed    int      `json:"needed"`    // how many of them must approve
+	// SelfAfter lets whoever asked for the step approve it themselves once this long
+	// has passed: for one-person teams. Zero: never.
+	SelfAfter Duration `json:"selfAfter,omitempty"`
+	// Unverified accepts a decision sent through Temporal, where nobody vouches for
+	// who sent it.
+	Unverified bool     `json:"unverified,omitempty"`
+	Expires    Duration `json:"expires"`
+	Escalate   []string `json:"escalate,omitempty"` // people who are told when nobody decides
+}
+
+// SlackSpec says where cards are posted. The tokens stay where the worker is.
+type SlackSpec struct {
+	Channel string `json:"channel"` // id: C…
 }
 
 // SQLCheck is a read-only query on a restored source and the text its first

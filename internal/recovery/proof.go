@@ -16,6 +16,7 @@ const (
 	ProofDigest   ProofKind = "digest"   // sealed bytes fetched and checksummed, without the key
 	ProofReadBack ProofKind = "readback" // opened as well
 	ProofRestore  ProofKind = "restore"  // restored, compared, and tried out
+	ProofDrill    ProofKind = "drill"    // the same, as a rehearsal that people watched
 )
 
 // ProofFormat is the version of the proofs this code writes.

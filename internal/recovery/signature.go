@@ -10,15 +10,16 @@ import (
 	"strings"
 )
 
-// Manifests and proofs are signed JSON files:
+// Manifests, proofs and decisions are signed JSON files:
 //
 //	{"<kind>": {…}, "signature": {"key": "<public key>", "value": "<base64>"}}
 //
 // The signature is Ed25519 over "lifeboat/<kind>/1\n" and the compact JSON of the
-// document, so that neither kind can pass for the other.
+// document, so that no kind can pass for another.
 const (
 	documentManifest = "set"
 	documentProof    = "proof"
+	documentDecision = "decision"
 )
 
 // The text forms of keys, as they stand in files and in the config.
@@ -110,6 +111,12 @@ func sign(kind string, document any, key SigningKey) ([]byte, error) {
 		return nil, fmt.Errorf("encode %s: %w", kind, err)
 	}
 	return append(file, '\n'), nil
+}
+
+// EncodeDecision writes the signed file of a settled request: whatever the
+// approval package keeps of it.
+func EncodeDecision(book any, key SigningKey) ([]byte, error) {
+	return sign(documentDecision, book, key)
 }
 
 func verify(kind string, data []byte, trusted []PublicKey) (json.RawMessage, error) {

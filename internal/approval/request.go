@@ -1,0 +1,105 @@
+// Package approval holds the rules by which people decide a dangerous step. It is
+// pure: what time it is and who vouches for whom, its callers say.
+//
+// The zero value of every type here means "not decided".
+package approval
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+)
+
+// Request asks people to decide one step of one run.
+type Request struct {
+	ID       string          `json:"id"` // unique among all runs
+	Run      recovery.RunRef `json:"run"`
+	Service  string          `json:"service"`
+	Playbook string          `json:"playbook"`
+	Step     string          `json:"step"`   // "restore", "undo", …
+	Digest   string          `json:"digest"` // of the plan that is shown: see Digest
+	What     string          `json:"what"`   // one line: what will be done
+	Where    string          `json:"where"`  // one line: to what
+	Facts    []Fact          `json:"facts,omitempty"`
+	Approve  string          `json:"approve"` // what the buttons say
+	Reject   string          `json:"reject"`
+
+	RequestedBy string `json:"requestedBy,omitempty"` // a person's name; empty: nobody vouches for who asked
+	// Destructive steps ask "are you sure?".
+	Destructive bool `json:"destructive,omitempty"`
+	// Confirm is what an approver must type, word for word; empty: nothing.
+	Confirm string              `json:"confirm,omitempty"`
+	Policy  recovery.PolicySpec `json:"policy"`
+	Asked   time.Time           `json:"asked"`
+	Expires time.Time           `json:"expires"`
+}
+
+// Fact is one labelled line of a plan.
+type Fact struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+}
+
+// Digest names a plan by its content: the SHA-256 of its JSON, in hexadecimal. The
+// same plan has the same JSON, so that a workflow may ask for it.
+//
+//workflowcheck:ignore
+func Digest(plan any) (string, error) {
+	data, err := json.Marshal(plan)
+	if err != nil {
+		return "", fmt.Errorf("digest plan: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Needed is how many people must approve. Where nobody vouches for who asked, any
+// approver may have: then at least two must agree, unless there is only one.
+func (r *Request) Needed() int {
+	needed := max(r.Policy.Needed, 1)
+	if r.RequestedBy == "" && r.Confirm != "" {
+		needed = max(needed, min(2, len(r.Policy.Approvers)))
+	}
+	return needed
+}
+
+// selfFrom is from when a person may approve although they asked, or may have
+// asked, for the step themselves; ok is false if they never may.
+func (r *Request) selfFrom(name string) (from time.Time, ok bool) {
+	asked := r.RequestedBy == name
+	if r.RequestedBy == "" && r.Confirm != "" && len(r.Policy.Approvers) == 1 {
+		asked = true // the only approver may well be who asked
+	}
+	switch {
+	case !asked:
+		return time.Time{}, true
+	case r.Policy.SelfAfter > 0:
+		return r.Asked.Add(r.Policy.SelfAfter.Std()), true
+	}
+	return time.Time{}, false
+}
+
+// MayApprove lists the people who may approve, whoever asked.
+func (r *Request) MayApprove() []string {
+	return slices.DeleteFunc(slices.Clone(r.Policy.Approvers), func(name string) bool {
+		_, ok := r.selfFrom(name)
+		return !ok
+	})
+}
+
+// names writes "rebecca or sam".
+func names(list []string) string {
+	switch len(list) {
+	case 0:
+		return "nobody"
+	case 1:
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}
