@@ -62,3 +62,13 @@ func GenerateIdentity() (secret, recipient string, err error) {
 	}
 	return identity.String(), identity.Recipient().String(), nil
 }
+
+// RecipientOf returns the public key that belongs to a secret one, as
+// GenerateIdentity made them.
+func RecipientOf(secret string) (string, error) {
+	identity, err := age.ParseX25519Identity(strings.TrimSpace(secret))
+	if err != nil {
+		return "", errors.New("read age key: it is not a secret key")
+	}
+	return identity.Recipient().String(), nil
+}

@@ -32,12 +32,13 @@ func StagingDatabase(run recovery.RunRef, source string, attempt int) string {
 // stagingComment is the comment of a staging database, in JSON.
 type stagingComment struct {
 	Lifeboat recovery.RunRef `json:"lifeboat"`
+	Comment  string          `json:"comment,omitempty"` // of the database that was dumped
 }
 
 // create makes a database as d describes it, and the roles that it needs. What
 // the server refuses of its settings is a complaint.
 func (s *Staging) create(ctx context.Context, maintenance *server, name string, d *database) (complaints []string, err error) {
-	comment, err := json.Marshal(stagingComment{s.Run})
+	comment, err := json.Marshal(stagingComment{s.Run, d.Comment})
 	if err != nil {
 		return nil, fmt.Errorf("encode run: %w", err)
 	}
@@ -127,6 +128,11 @@ func (s *server) dropDatabase(ctx context.Context, conn *pgx.Conn, name string) 
 	if !strings.HasPrefix(name, stagingPrefix) {
 		return recovery.NewFault(recovery.Permanent, fmt.Errorf("drop database %s: it is not a staging database", name), "")
 	}
+	return s.dropForced(ctx, conn, name)
+}
+
+// dropForced ends a database's sessions and drops it, if it is there.
+func (s *server) dropForced(ctx context.Context, conn *pgx.Conn, name string) error {
 	sql := "DROP DATABASE IF EXISTS " + identifier(name)
 	if majorOf(conn.PgConn().ParameterStatus("server_version")) >= 13 {
 		sql += " WITH (FORCE)"

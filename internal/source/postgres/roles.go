@@ -90,3 +90,17 @@ func (s *server) dropRoles(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	})
 }
+
+// rolesMadeFor lists the roles that makeRoles made and that a database has come to
+// need: they belong to it or have rights in it, or it has settings for them.
+func rolesMadeFor(ctx context.Context, conn *pgx.Conn, database uint32) ([]string, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT r.rolname FROM pg_roles r WHERE shobj_description(r.oid, 'pg_authid') = $1 AND (
+			EXISTS (SELECT FROM pg_shdepend s WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid
+				AND (s.dbid = $2 OR s.dbid = 0 AND s.classid = 'pg_database'::regclass AND s.objid = $2))
+			OR EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setrole = r.oid AND s.setdatabase = $2)) ORDER BY 1`, roleComment, database)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -100,11 +100,16 @@ func (s *server) address() string {
 	return fmt.Sprintf("%s:%d", s.config.Host, s.config.Port)
 }
 
-// connect opens a session under the pinned settings.
-func (s *server) connect(ctx context.Context, application string) (*pgx.Conn, error) {
+// open opens a session under the pinned settings; its error may hold the user's data.
+func (s *server) open(ctx context.Context, application string) (*pgx.Conn, error) {
 	config := s.config.Copy()
 	config.RuntimeParams["application_name"] = application
-	conn, err := pgx.ConnectConfig(ctx, config)
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// connect opens a session under the pinned settings.
+func (s *server) connect(ctx context.Context, application string) (*pgx.Conn, error) {
+	conn, err := s.open(ctx, application)
 	if err != nil {
 		return nil, s.fault(ctx, "connect to "+s.title, err)
 	}

@@ -34,7 +34,7 @@ func shortened(name string, room int) string {
 		return name
 	}
 	tail := "~" + hash(name)
-	return name[:room-len(tail)] + tail
+	return strings.ToValidUTF8(name[:room-len(tail)], "") + tail // a character may be cut through
 }
 
 // hash is short enough for a name: 8 digits.

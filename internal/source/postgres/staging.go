@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -29,14 +28,7 @@ type Staging struct {
 func (s *Staging) server() (*server, error) { return newServer("staging", s.ServerURL) }
 
 // URL is the connection URL of the staging database. It holds a password.
-func (s *Staging) URL() string {
-	u, err := url.Parse(s.ServerURL)
-	if err != nil {
-		return "" // no other method works with such a ServerURL either
-	}
-	u.Path, u.RawPath = "/"+s.Database, ""
-	return u.String()
-}
+func (s *Staging) URL() string { return urlOf(s.ServerURL, s.Database) }
 
 // Restore makes the database and restores an archive into it; progress is told
 // how many bytes of the archive have been read. document is what the dump had as

@@ -131,15 +131,23 @@ func tryLock(path string) (lock *os.File, held bool, err error) {
 // checkSpace refuses a folder without room for need bytes and a tenth more: the
 // database grows while it is copied.
 func checkSpace(dir string, need int64) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return mendable(fmt.Errorf("look for free space in %s: %w", dir, err))
+	free, err := freeIn(dir)
+	if err != nil {
+		return err
 	}
-	free := int64(st.Bavail) * int64(st.Bsize)
 	if need += need / 10; free < need {
 		return recovery.NewFault(recovery.Permanent, fmt.Errorf("%s has %d MB free, the copy needs %d MB", dir, free>>20, need>>20), mendSpace)
 	}
 	return nil
+}
+
+// freeIn returns the bytes that are free on the file system of a folder.
+func freeIn(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, mendable(fmt.Errorf("look for free space in %s: %w", dir, err))
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // mendable marks the errors of the file system that stay until a person acts.

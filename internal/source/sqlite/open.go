@@ -25,8 +25,23 @@ const (
 // openReadOnly opens a database without the right to change or create it. It
 // waits up to two seconds for a lock.
 func openReadOnly(ctx context.Context, path string) (*connection, error) {
-	address := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "mode=ro&_busy_timeout=2000&_error_rc=1"}
-	db, err := sql.Open("sqlite", address.String())
+	return open(ctx, address(path, "mode=ro"))
+}
+
+// openWritable opens a database that is there, and may change it. What it commits
+// is on the disk.
+func openWritable(ctx context.Context, path string) (*connection, error) {
+	return open(ctx, address(path, "mode=rw"))
+}
+
+// address is the name of a file for SQLite.
+func address(path, mode string) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: mode + "&_busy_timeout=2000&_error_rc=1"}
+	return u.String()
+}
+
+func open(ctx context.Context, address string) (*connection, error) {
+	db, err := sql.Open("sqlite", address)
 	if err != nil {
 		return nil, err
 	}
