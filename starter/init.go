@@ -18,7 +18,7 @@ func (c *cli) initCommand() *cobra.Command {
 		Use:   "init",
 		Short: "Make a config file, its keys, and a recovery kit to print",
 		Long: `init makes what a first backup needs, beside the config file: lifeboat.yaml, the
-keys for sealing and signing in keys/, and recovery-kit.md, a page to print and
+keys for sealing, signing and approvals in keys/, and recovery-kit.md, a page to print and
 lock away. It asks what it must; flags answer beforehand, and without a terminal
 they have to. It overwrites nothing, and makes either all of the files or none.
 
@@ -121,8 +121,9 @@ func (c *cli) printInit(l *layout, keys *keys) error {
 	return c.printf(`made %s: look through it, it explains itself
 made %s: opens what is sealed
 made %s: signs recovery sets
+made %s: vouches for who approves what
 made %s: print it, lock it away, and delete it; it holds the secret key
 
 next: set the variables that the file refers to, then run '%s'
-`, l.config, l.ageKey, l.signingKey, l.kit, check)
+`, l.config, l.ageKey, l.signingKey, l.approvalKey, l.kit, check)
 }

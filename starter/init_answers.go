@@ -16,7 +16,7 @@ import (
 
 // answers is what init has to know.
 type answers struct {
-	service, owner                 string
+	service, owner, person         string
 	postgres, sqlite               string
 	destination, endpoint, region  string
 	accessKey, secretKey           string
@@ -56,6 +56,7 @@ func (a *answers) questions() []question {
 	return []question{
 		{flag: "service", help: "short name of the service, such as where2eat", field: "services[0].name", answer: &a.service, required: true},
 		{flag: "owner", help: "who answers for the service", field: "services[0].owner", answer: &a.owner, required: true},
+		{flag: "person", help: "short name of the person at this machine, who approves drills and restores", field: "people." + a.person, answer: &a.person, fallback: shortName(a.owner)},
 		{flag: "postgres", help: "where the URL of its PostgreSQL database is found, as env:NAME or file:PATH", field: "services[0].sources[0].url", answer: &a.postgres, fallback: "env:" + variable},
 		{flag: "sqlite", help: "path of its SQLite file", field: fmt.Sprintf("services[0].sources[%d].path", source), answer: &a.sqlite},
 		{flag: "destination", help: "where backups are kept: s3://bucket/prefix or file:///folder", field: "destinations[0].url", answer: &a.destination, required: true},
@@ -66,6 +67,18 @@ func (a *answers) questions() []question {
 		{flag: "staging-folder", help: "private folder in which files are restored to be proven", field: "staging.folder", answer: &a.stagingFolder, required: true},
 		{flag: "staging-postgres", help: "where the URL of the PostgreSQL server for restored databases is found", field: "staging.postgres.url", answer: &a.stagingPostgres, fallback: "env:STAGING_DATABASE_URL", idle: !given(a.postgres)},
 	}
+}
+
+var noName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// shortName makes a name of a config file from what a person is called.
+func shortName(called string) string {
+	name := noName.ReplaceAllString(strings.ToLower(called), "-")
+	name = strings.Trim(name[:min(len(name), 40)], "-")
+	if name == "" {
+		return "owner"
+	}
+	return name
 }
 
 // s3 says whether the destination is a bucket.

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/rand"
 	"embed"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,11 +27,13 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// keys are the two key pairs of an installation.
+// keys are the two key pairs of an installation, and the key with which doors
+// vouch for who decided.
 type keys struct {
-	made    time.Time
-	age     *age.X25519Identity
-	signing recovery.SigningKey
+	made     time.Time
+	age      *age.X25519Identity
+	signing  recovery.SigningKey
+	approval string
 }
 
 func newKeys(now time.Time) (*keys, error) {
@@ -37,15 +41,18 @@ func newKeys(now time.Time) (*keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make age key: %w", err)
 	}
-	seed := make([]byte, 32)
-	if _, err := rand.Read(seed); err != nil {
+	var seed, approval [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("make signing key: %w", err)
 	}
-	signing, err := recovery.NewSigningKey(seed)
+	if _, err := rand.Read(approval[:]); err != nil {
+		return nil, fmt.Errorf("make approval key: %w", err)
+	}
+	signing, err := recovery.NewSigningKey(seed[:])
 	if err != nil {
 		return nil, err
 	}
-	return &keys{made: now, age: identity, signing: signing}, nil
+	return &keys{made: now, age: identity, signing: signing, approval: "lifeboat-approval-key-" + base64.RawURLEncoding.EncodeToString(approval[:])}, nil
 }
 
 func (k *keys) recipient() string { return k.age.Recipient().String() }
@@ -92,7 +99,18 @@ func (a *answers) fields(k *keys) map[string]any {
 }
 
 func renderConfig(a *answers, k *keys) ([]byte, error) {
-	return render("lifeboat.yaml.tmpl", a.fields(k))
+	who, err := user.Current()
+	if err != nil {
+		return nil, fmt.Errorf("find your user name: %w", err)
+	}
+	fields := a.fields(k)
+	fields["Person"], fields["User"] = a.person, who.Username
+	// A service with two sources cannot be restored without commands that stop it.
+	fields["Off"] = ""
+	if a.postgres != "" && a.sqlite != "" {
+		fields["Off"] = "# "
+	}
+	return render("lifeboat.yaml.tmpl", fields)
 }
 
 // renderKit writes the page that is printed: it holds the secret age key.
@@ -111,22 +129,25 @@ func renderKit(a *answers, k *keys, now time.Time) ([]byte, error) {
 
 // layout says where the files of an installation stand.
 type layout struct {
-	config, ageKey, signingKey, kit, ignore string
+	config, ageKey, signingKey, approvalKey, kit, ignore string
 }
 
 func newLayout(path string) *layout {
 	dir := filepath.Dir(path)
 	return &layout{
-		config:     path,
-		ageKey:     filepath.Join(dir, "keys", "age.key"),
-		signingKey: filepath.Join(dir, "keys", "signing.key"),
-		kit:        filepath.Join(dir, "recovery-kit.md"),
-		ignore:     filepath.Join(dir, ".gitignore"),
+		config:      path,
+		ageKey:      filepath.Join(dir, "keys", "age.key"),
+		signingKey:  filepath.Join(dir, "keys", "signing.key"),
+		approvalKey: filepath.Join(dir, "keys", "approvals.key"),
+		kit:         filepath.Join(dir, "recovery-kit.md"),
+		ignore:      filepath.Join(dir, ".gitignore"),
 	}
 }
 
 // files lists what is made; .gitignore may be there before.
-func (l *layout) files() []string { return []string{l.ageKey, l.signingKey, l.kit, l.config} }
+func (l *layout) files() []string {
+	return []string{l.ageKey, l.signingKey, l.approvalKey, l.kit, l.config}
+}
 
 // free fails if a file that would be made is there already.
 func (l *layout) free() error {
@@ -174,6 +195,7 @@ func (l *layout) write(config, kit []byte, k *keys) (err error) {
 	}{
 		{l.ageKey, k.ageFile(), 0o600},
 		{l.signingKey, []byte(k.signing.Reveal() + "\n"), 0o600},
+		{l.approvalKey, []byte(k.approval + "\n"), 0o600},
 		{l.kit, kit, 0o600},
 		{l.config, config, 0o644},
 	} {

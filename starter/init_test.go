@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
 // talk runs the program in a folder of its own with answers from a person.
@@ -34,12 +36,14 @@ func TestInitAsks(t *testing.T) {
 	t.Chdir(t.TempDir())
 	code, stdout, stderr := talk(t, strings.Join([]string{
 		"", "Where 2 Eat", // a service is needed, and its name is mended below
-		"rebecca",
+		"Rebecca R.",
+		"R",      // a name, mended below
 		"",       // the PostgreSQL reference that is offered
 		"-",      // no SQLite file
 		"s3://b", // too short for a bucket
 		"http://127.0.0.1:7070", "", "", "", "staging", "",
 		"where2eat",
+		"", // the name that is offered
 		"s3://backups/lifeboat",
 	}, "\n")+"\n", "init")
 	require.Zero(t, code, stderr)
@@ -48,6 +52,8 @@ func TestInitAsks(t *testing.T) {
 	require.Contains(t, stderr, "  this is needed\n")
 	require.Contains(t, stderr, "as env:NAME or file:PATH (- for none) [env:")
 	require.Contains(t, stderr, `  service: "Where 2 Eat" is not a usable name: use 1 to 40`)
+	require.Contains(t, stderr, "  person: is not a usable name: use 1 to 40")
+	require.Contains(t, stderr, "short name of the person at this machine, who approves drills and restores [rebecca-r]: ")
 	require.Contains(t, stderr, `  destination: "s3://b" names no bucket: `)
 
 	cfg, err := config.Load("lifeboat.yaml")
@@ -59,15 +65,28 @@ func TestInitAsks(t *testing.T) {
 	require.Equal(t, "env:LIFEBOAT_S3_SECRET_KEY", plan.Destination.SecretKey)
 	require.Equal(t, "env:STAGING_DATABASE_URL", plan.Staging.PostgresURL)
 
+	who, err := user.Current()
+	require.NoError(t, err)
+	require.Equal(t, []recovery.Person{{Name: "rebecca-r", CLI: who.Username}}, plan.People)
+	alone := &recovery.PolicySpec{
+		Approvers: []string{"rebecca-r"}, Needed: 1, SelfAfter: recovery.Duration(15 * time.Minute), Expires: recovery.Duration(12 * time.Hour),
+	}
+	require.Equal(t, alone, plan.Approvals.Drill)
+	require.Equal(t, alone, plan.Approvals.Restore)
+	require.Nil(t, plan.Slack)
+	key, err := cfg.ApprovalKey()
+	require.NoError(t, err)
+	require.Regexp(t, "^lifeboat-approval-key-[A-Za-z0-9_-]{43}$", key.Reveal())
+
 	kit, err := os.ReadFile("recovery-kit.md")
 	require.NoError(t, err)
-	require.Contains(t, string(kit), "Made on 22 November 2026 for rebecca.")
+	require.Contains(t, string(kit), "Made on 22 November 2026 for Rebecca R..")
 	require.Contains(t, string(kit), "from='backup:backups/lifeboat/where2eat'")
 }
 
 func TestInitNeedsASource(t *testing.T) {
 	t.Chdir(t.TempDir())
-	code, _, stderr := talk(t, "-\n\n-\nnotes.db\n", "init", "--service", "a", "--owner", "b", "--destination", "file:///backups", "--staging-folder", "s")
+	code, _, stderr := talk(t, "\n-\n\n-\nnotes.db\n", "init", "--service", "a", "--owner", "b", "--destination", "file:///backups", "--staging-folder", "s")
 	require.Zero(t, code, stderr)
 	require.Contains(t, stderr, "  postgres: is missing: ")
 	here, err := os.Getwd()
@@ -122,7 +141,7 @@ func TestRecoveryKitRestores(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here, err := os.Getwd()
 	require.NoError(t, err)
-	code, _, stderr := talk(t, "", "init", "--service", "where2eat", "--owner", "rebecca", "--postgres", "-", "--sqlite", "notes.db",
+	code, _, stderr := talk(t, "", "init", "--service", "where2eat", "--owner", "rebecca", "--person", "rebecca", "--postgres", "-", "--sqlite", "notes.db",
 		"--destination", "file://"+here+"/it's here", "--staging-folder", "staging")
 	require.Zero(t, code, stderr)
 	cfg, err := config.Load("lifeboat.yaml")

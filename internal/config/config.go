@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -16,22 +18,31 @@ import (
 // DefaultFile is the file that is read when no other is named.
 const DefaultFile = "lifeboat.yaml"
 
+const (
+	minute = recovery.Duration(time.Minute)
+	hour   = recovery.Duration(time.Hour)
+)
+
 // maxSize bounds the file, in bytes: far above any real one.
 const maxSize = 1 << 20
 
 // Config is one lifeboat.yaml that has been read and found good, with its defaults
 // filled in and its paths made absolute.
 type Config struct {
-	Version      int               `yaml:"version" jsonschema:"required" jsonschema_description:"Version of the file's form: 1."`
-	Temporal     Temporal          `yaml:"temporal" jsonschema_description:"Where Temporal answers. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE in the environment win over it."`
-	Worker       Worker            `yaml:"worker" jsonschema_description:"The worker itself."`
-	Encryption   Encryption        `yaml:"encryption" jsonschema:"required" jsonschema_description:"For whom recovery sets are sealed, and where the key to open them lies."`
-	Signing      Signing           `yaml:"signing" jsonschema:"required" jsonschema_description:"Who signs recovery sets, and whose signature is believed."`
-	Destinations []Destination     `yaml:"destinations" jsonschema:"required" jsonschema_description:"Where recovery sets are kept: exactly one for now."`
-	Staging      Staging           `yaml:"staging" jsonschema_description:"Where sets are restored to be proven. Needed wherever sets can be opened."`
-	Tools        Tools             `yaml:"tools" jsonschema_description:"Where programs are found besides PATH."`
-	GiveUpAfter  recovery.Duration `yaml:"giveUpAfter" jsonschema_description:"How long a source or destination that does not answer is tried again; 30m by default."`
-	Services     []Service         `yaml:"services" jsonschema:"required" jsonschema_description:"The services that are backed up."`
+	Version      int                 `yaml:"version" jsonschema:"required" jsonschema_description:"Version of the file's form: 1."`
+	Temporal     Temporal            `yaml:"temporal" jsonschema_description:"Where Temporal answers. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE in the environment win over it."`
+	Worker       Worker              `yaml:"worker" jsonschema_description:"The worker itself."`
+	Encryption   Encryption          `yaml:"encryption" jsonschema:"required" jsonschema_description:"For whom recovery sets are sealed, and where the key to open them lies."`
+	Signing      Signing             `yaml:"signing" jsonschema:"required" jsonschema_description:"Who signs recovery sets, and whose signature is believed."`
+	Destinations []Destination       `yaml:"destinations" jsonschema:"required" jsonschema_description:"Where recovery sets are kept: exactly one for now."`
+	Staging      Staging             `yaml:"staging" jsonschema_description:"Where sets are restored to be proven. Needed wherever sets can be opened."`
+	Tools        Tools               `yaml:"tools" jsonschema_description:"Where programs are found besides PATH."`
+	GiveUpAfter  recovery.Duration   `yaml:"giveUpAfter" jsonschema_description:"How long a source or destination that does not answer is tried again; 30m by default."`
+	Persons      map[string]Person   `yaml:"people" jsonschema_description:"Who decides, asks, or is told, by name."`
+	Groups       map[string][]string `yaml:"groups" jsonschema_description:"Names for several people."`
+	Approvals    Approvals           `yaml:"approvals" jsonschema_description:"Who decides which step."`
+	Slack        *Slack              `yaml:"slack" jsonschema_description:"Where cards are posted, with buttons to decide. Without it, decisions are made with starter or in the Temporal UI."`
+	Services     []Service           `yaml:"services" jsonschema:"required" jsonschema_description:"The services that are backed up."`
 
 	file       string // as it was named
 	dir        string // absolute; relative references start here
@@ -43,6 +54,7 @@ type Config struct {
 type Temporal struct {
 	Address   string `yaml:"address" jsonschema_description:"host:port; 127.0.0.1:7233 by default."`
 	Namespace string `yaml:"namespace" jsonschema_description:"default by default."`
+	UI        string `yaml:"ui" jsonschema_description:"URL of the Temporal UI, for links; http://127.0.0.1:8233 by default if Temporal is on this machine."`
 }
 
 // Worker configures the worker itself.
@@ -92,14 +104,18 @@ type Tools struct {
 
 // Service is one service that is backed up.
 type Service struct {
-	Name       string     `yaml:"name" jsonschema:"required" jsonschema_description:"A short name; it is part of every key in the bucket, so choose it once."`
-	Owner      string     `yaml:"owner" jsonschema:"required" jsonschema_description:"Who answers for the service."`
-	Host       string     `yaml:"host" jsonschema_description:"The host on which its files lie; local by default."`
-	Dir        string     `yaml:"dir" jsonschema_description:"Base folder for relative paths of this service. A sqlite path must stay inside it. Relative to this file, or absolute."`
-	Objectives Objectives `yaml:"objectives" jsonschema:"required" jsonschema_description:"What the owner has promised."`
-	Sources    []Source   `yaml:"sources" jsonschema:"required" jsonschema_description:"What is backed up."`
-	Verify     string     `yaml:"verify" jsonschema:"enum=afterBackup,enum=onSchedule" jsonschema_description:"When a set is restored to be proven: after each backup (the default), or on a schedule of its own."`
-	Smoke      *Smoke     `yaml:"smoke" jsonschema_description:"How the service is started on restored data and tried out. Without it no set is ever proven, only restored."`
+	Name       string            `yaml:"name" jsonschema:"required" jsonschema_description:"A short name; it is part of every key in the bucket, so choose it once."`
+	Owner      string            `yaml:"owner" jsonschema:"required" jsonschema_description:"Who answers for the service."`
+	Host       string            `yaml:"host" jsonschema_description:"The host on which its files lie; local by default."`
+	Dir        string            `yaml:"dir" jsonschema_description:"Base folder for relative paths of this service. A sqlite path must stay inside it. Relative to this file, or absolute."`
+	Objectives Objectives        `yaml:"objectives" jsonschema:"required" jsonschema_description:"What the owner has promised."`
+	Sources    []Source          `yaml:"sources" jsonschema:"required" jsonschema_description:"What is backed up."`
+	Verify     string            `yaml:"verify" jsonschema:"enum=afterBackup,enum=onSchedule" jsonschema_description:"When a set is restored to be proven: after each backup (the default), or on a schedule of its own."`
+	Smoke      *Smoke            `yaml:"smoke" jsonschema_description:"How the service is started on restored data and tried out. Without it no set is ever proven, only restored."`
+	Live       *Live             `yaml:"live" jsonschema_description:"How the running service is seen to be well after a restore."`
+	Commands   Commands          `yaml:"commands" jsonschema_description:"Commands that stop and start the service. Needed to restore a service with two sources."`
+	Undo       recovery.Duration `yaml:"undo" jsonschema_description:"How long a restore can be undone by a button; 24h by default."`
+	Policies   Policies          `yaml:"policies" jsonschema_description:"Who decides which step, where it is another than under approvals."`
 }
 
 // Objectives are what a service's owner has promised.
@@ -118,6 +134,8 @@ type Source struct {
 	Path        string            `yaml:"path" jsonschema_description:"sqlite: the database file, absolute or inside the service's dir."`
 	Fingerprint string            `yaml:"fingerprint" jsonschema:"enum=content,enum=counts,enum=off" jsonschema_description:"How a restored copy is compared: by the content of rows (the default), by their count, or not at all."`
 	RPO         recovery.Duration `yaml:"rpo" jsonschema_description:"The source's own RPO; the service's by default."`
+	Admin       Reference         `yaml:"admin" jsonschema_description:"postgres: URL of the same database, as a role that may create and rename databases; only for production restores, and only if url's role may not."`
+	SwapCommand []string          `yaml:"swapCommand" private:"true" jsonschema_description:"postgres: run instead of renaming databases, with the restored database's URL in LIFEBOAT_NEW_DATABASE_URL; for servers that forbid renaming."`
 }
 
 // Smoke says how a service is started on restored data and tried out.
@@ -220,7 +238,8 @@ func (c *Config) setDefaults() {
 	fill(&c.Temporal.Address, "127.0.0.1:7233")
 	fill(&c.Temporal.Namespace, "default")
 	fill(&c.Worker.Listen, "127.0.0.1:8080")
-	fill(&c.GiveUpAfter, recovery.Duration(30*time.Minute))
+	fill(&c.GiveUpAfter, 30*minute)
+	c.Approvals.Policies.setDefaults()
 	for i := range c.Destinations {
 		if d := &c.Destinations[i]; d.Endpoint != "" {
 			fill(&d.Region, "us-east-1")
@@ -234,17 +253,25 @@ func (c *Config) setDefaults() {
 			fill(&s.Sources[j].Fingerprint, string(recovery.FingerprintContent))
 			fill(&s.Sources[j].RPO, s.Objectives.RPO)
 		}
-		if s.Smoke == nil {
-			continue
+		fill(&s.Undo, 24*hour)
+		fill(&s.Commands.Timeout, 2*minute)
+		s.Policies.setDefaults()
+		if s.Smoke != nil {
+			fill(&s.Smoke.Ready, "/")
+			fill(&s.Smoke.Timeout, minute)
+			journeyDefaults(s.Smoke.Journey)
 		}
-		fill(&s.Smoke.Ready, "/")
-		fill(&s.Smoke.Timeout, recovery.Duration(time.Minute))
-		for j := range s.Smoke.Journey {
-			step := &s.Smoke.Journey[j]
-			fill(&step.Method, "GET")
-			fill(&step.Status, 200)
-			fill(&step.Timeout, recovery.Duration(10*time.Second))
+		if s.Live != nil {
+			s.Live.setDefaults(s.Smoke)
 		}
+	}
+}
+
+func journeyDefaults(steps []JourneyStep) {
+	for i := range steps {
+		fill(&steps[i].Method, "GET")
+		fill(&steps[i].Status, 200)
+		fill(&steps[i].Timeout, recovery.Duration(10*time.Second))
 	}
 }
 
@@ -265,6 +292,20 @@ func (c *Config) TemporalAddress() string {
 	}
 	return c.Temporal.Address
 }
+
+// TemporalUI returns the URL of the Temporal UI, without a slash at its end; empty
+// if it is not known.
+func (c *Config) TemporalUI() string {
+	if c.Temporal.UI != "" {
+		return strings.TrimRight(c.Temporal.UI, "/")
+	}
+	if host, _, err := net.SplitHostPort(c.TemporalAddress()); err == nil && isLoopback(host) {
+		return "http://127.0.0.1:8233"
+	}
+	return ""
+}
+
+func isLoopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 // Namespace returns Temporal's namespace; TEMPORAL_NAMESPACE wins.
 func (c *Config) Namespace() string {

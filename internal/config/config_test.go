@@ -68,11 +68,22 @@ func TestPlan(t *testing.T) {
 	require.Len(t, plan.Config.Digest, 64)
 	plan.Config = recovery.ConfigRef{}
 	hour := recovery.Duration(time.Hour)
+	journey := []recovery.JourneyStep{
+		{
+			Name: "log in", Method: "POST", Path: "/login", Body: `{"name":"ann"}`, Status: 200,
+			Save: map[string]string{"token": "data.token"}, Timeout: recovery.Duration(10 * time.Second),
+		},
+		{
+			Name: "fetch", Method: "GET", Path: "/restaurants", Headers: map[string]string{"Authorization": "Bearer {saved.token}"},
+			Status: 200, Timeout: recovery.Duration(10 * time.Second),
+		},
+	}
+	restore := &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 2, Expires: 12 * hour, Escalate: []string{"kim", "rebecca", "sam"}}
 	require.Equal(t, &recovery.Plan{
 		Service: "where2eat", Owner: "rebecca", Host: "web1",
 		Objectives: recovery.Objectives{Availability: 0.995, RTO: hour, RPO: 24 * hour},
 		Sources: []recovery.SourceSpec{
-			{Name: "app", Kind: "postgres", URL: "env:WHERE2EAT_DATABASE_URL", Tables: []string{"public.users"}, Fingerprint: "counts", RPO: hour},
+			{Name: "app", Kind: "postgres", URL: "env:WHERE2EAT_DATABASE_URL", Tables: []string{"public.users"}, Fingerprint: "counts", RPO: hour, Admin: "env:WHERE2EAT_ADMIN_URL", SwapCommand: []string{"./switch.sh"}},
 			{Name: "notes", Kind: "sqlite", Path: "/srv/where2eat/data/notes.db", Fingerprint: "content", RPO: 24 * hour},
 		},
 		Destination: recovery.DestinationSpec{
@@ -81,23 +92,31 @@ func TestPlan(t *testing.T) {
 		},
 		Encryption: recovery.EncryptionSpec{Recipients: cfg.Encryption.Recipients, Identities: "file:keys/age.key"},
 		Staging:    recovery.StagingSpec{PostgresURL: "env:STAGING_DATABASE_URL", Folder: filepath.Join(here, "staging"), SameServer: true},
+		Live:       &recovery.LiveSpec{BaseURL: "https://where2eat.example", Ready: "/ready", Timeout: recovery.Duration(30 * time.Second), Journey: journey},
+		Commands: recovery.CommandsSpec{
+			Dir: "/srv/where2eat/ops", Stop: []string{"./stop.sh"}, Start: []string{"sh", "-c", "./start.sh ${HOME} | awk '{print}'"},
+			MaintenanceOn: []string{"./maintenance", "on"}, MaintenanceOff: []string{"./maintenance", "off"}, Timeout: recovery.Duration(3 * time.Minute),
+		},
+		UndoFor: 48 * hour,
+		People: []recovery.Person{
+			{Name: "kim"}, {Name: "rebecca", Slack: "U0REBECCA", CLI: "rebecca", Mail: "rebecca@example.com"}, {Name: "sam", Slack: "U0SAM"},
+		},
+		Approvals: recovery.ApprovalsSpec{
+			Key:     "file:keys/approvals.key",
+			Drill:   &recovery.PolicySpec{Approvers: []string{"rebecca"}, Needed: 1, SelfAfter: recovery.Duration(time.Minute), Expires: 24 * hour},
+			Restore: restore, Beside: restore,
+			Undo: &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 1, Expires: 24 * hour},
+			Drop: &recovery.PolicySpec{Approvers: []string{"sam"}, Needed: 1, SelfAfter: recovery.Duration(15 * time.Minute), Expires: 14 * 24 * hour, Unverified: true},
+		},
+		Slack: &recovery.SlackSpec{Channel: "C0123456789"},
 		Smoke: &recovery.SmokeSpec{
 			Start: []string{"./where2eat", "-listen", "127.0.0.1:{port}"}, Dir: "/srv/where2eat/bin",
 			Env: map[string]string{
 				"DATABASE_URL": "{restored.app}", "NOTES_URL": "file:{restored.notes}?mode=ro", "API_KEY": "env:STAGING_API_KEY",
 			},
 			BaseURL: "http://127.0.0.1:{port}", Ready: "/", Timeout: recovery.Duration(90 * time.Second),
-			Journey: []recovery.JourneyStep{
-				{
-					Name: "log in", Method: "POST", Path: "/login", Body: `{"name":"ann"}`, Status: 200,
-					Save: map[string]string{"token": "data.token"}, Timeout: recovery.Duration(10 * time.Second),
-				},
-				{
-					Name: "fetch", Method: "GET", Path: "/restaurants", Headers: map[string]string{"Authorization": "Bearer {saved.token}"},
-					Status: 200, Timeout: recovery.Duration(10 * time.Second),
-				},
-			},
-			Checks: []recovery.SQLCheck{{Name: "restaurants are there", Source: "app", Query: "select count(*) > 0 from restaurants", Expect: "t"}},
+			Journey: journey,
+			Checks:  []recovery.SQLCheck{{Name: "restaurants are there", Source: "app", Query: "select count(*) > 0 from restaurants", Expect: "t"}},
 		},
 		Verify:      recovery.VerifyOnSchedule,
 		GiveUpAfter: recovery.Duration(45 * time.Minute),
@@ -116,6 +135,12 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, recovery.FingerprintContent, plan.Sources[0].Fingerprint)
 	require.Equal(t, recovery.Duration(24*time.Hour), plan.Sources[0].RPO)
 	require.Nil(t, plan.Smoke)
+	require.Nil(t, plan.Live)
+	require.Equal(t, recovery.CommandsSpec{Dir: "/srv/where2eat", Timeout: recovery.Duration(2 * time.Minute)}, plan.Commands)
+	require.Equal(t, recovery.Duration(24*time.Hour), plan.UndoFor)
+	require.Empty(t, plan.People)
+	require.Zero(t, plan.Approvals)
+	require.Nil(t, plan.Slack)
 }
 
 func TestPlanOfUnknownService(t *testing.T) {

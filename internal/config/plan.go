@@ -20,11 +20,11 @@ func (c *Config) Plan(service string) (*recovery.Plan, error) {
 	i := slices.IndexFunc(c.Services, func(s Service) bool { return s.Name == service })
 	if service == "" {
 		return nil, recovery.NewFault(recovery.Permanent, errors.New("find service: the input names none"),
-			fmt.Sprintf(`give an input such as {"service":%q}; known here: %s`, c.Services[0].Name, c.serviceNames()))
+			fmt.Sprintf(`give an input such as {"service":%q}; known here: %s`, c.Services[0].Name, strings.Join(c.ServiceNames(), ", ")))
 	}
 	if i < 0 {
 		return nil, recovery.NewFault(recovery.Permanent, fmt.Errorf("find service %q: it is not in %s", service, c.file),
-			"known here: "+c.serviceNames())
+			"known here: "+strings.Join(c.ServiceNames(), ", "))
 	}
 	s := &c.Services[i]
 	plan := &recovery.Plan{
@@ -34,25 +34,33 @@ func (c *Config) Plan(service string) (*recovery.Plan, error) {
 		Encryption:  c.EncryptionSpec(),
 		Staging:     c.Staging.spec(),
 		Smoke:       s.Smoke.spec(),
+		Live:        s.Live.spec(),
+		Commands:    recovery.CommandsSpec(s.Commands),
+		UndoFor:     s.Undo,
 		Verify:      recovery.VerifyWhen(s.Verify),
 		GiveUpAfter: c.GiveUpAfter,
+		People:      c.People(),
+		Approvals:   c.approvals(s),
+		Slack:       c.Slack.spec(),
 		Config:      c.ref(),
 	}
 	for _, source := range s.Sources {
 		plan.Sources = append(plan.Sources, recovery.SourceSpec{
 			Name: source.Name, Kind: source.Kind, URL: string(source.URL), Tables: source.Tables, Path: source.Path,
 			Fingerprint: recovery.FingerprintMode(source.Fingerprint), RPO: source.RPO,
+			Admin: string(source.Admin), SwapCommand: source.SwapCommand,
 		})
 	}
 	return plan, nil
 }
 
-func (c *Config) serviceNames() string {
+// ServiceNames returns the names of the services, in the order of the file.
+func (c *Config) ServiceNames() []string {
 	names := make([]string, len(c.Services))
 	for i, s := range c.Services {
 		names[i] = s.Name
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 func (d Destination) spec() recovery.DestinationSpec {
@@ -75,10 +83,7 @@ func (s *Smoke) spec() *recovery.SmokeSpec {
 	if s == nil {
 		return nil
 	}
-	spec := &recovery.SmokeSpec{Start: s.Start, Dir: s.Dir, Env: s.Env, BaseURL: s.BaseURL, Ready: s.Ready, Timeout: s.Timeout}
-	for _, step := range s.Journey {
-		spec.Journey = append(spec.Journey, recovery.JourneyStep(step))
-	}
+	spec := &recovery.SmokeSpec{Start: s.Start, Dir: s.Dir, Env: s.Env, BaseURL: s.BaseURL, Ready: s.Ready, Timeout: s.Timeout, Journey: journeySpec(s.Journey)}
 	for _, check := range s.Checks {
 		spec.Checks = append(spec.Checks, recovery.SQLCheck(check))
 	}

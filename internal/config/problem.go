@@ -64,8 +64,8 @@ func (p *Problems) sort() {
 const maxShown = 80
 
 // secretForm matches what is a secret wherever it stands: keys of age and of
-// Lifeboat, PEM keys, and URLs with a user or a query.
-var secretForm = regexp.MustCompile(`(?i)AGE-SECRET|AGE-PLUGIN|lifeboat-signing-key|PRIVATE KEY|://.*@|://.*[?#]`)
+// Lifeboat, tokens of Slack, PEM keys, and URLs with a user or a query.
+var secretForm = regexp.MustCompile(`(?i)AGE-SECRET|AGE-PLUGIN|lifeboat-signing-key|lifeboat-approval-key|xox[a-z]-|xapp-|PRIVATE KEY|://.*@|://.*[?#]`)
 
 // show prepares a text of the file for a message: hidden if it may be a secret,
 // shortened if it is long.

@@ -126,9 +126,15 @@ func (c *Config) checkSecret(r reference) (message, mend string) {
 		message, mend = c.checkIdentities(secret)
 	case "signing.key":
 		message, mend = c.checkSigningKey(secret)
+	case "approvals.key":
+		message, mend = checkApprovalKey(secret)
+	case "slack.botToken":
+		message, mend = checkToken(secret, "xoxb-")
+	case "slack.appToken":
+		message, mend = checkToken(secret, "xapp-")
 	default:
-		// References end in url where they name a database.
-		if strings.HasSuffix(r.path, ".url") {
+		// References end in url or admin where they name a database.
+		if strings.HasSuffix(r.path, ".url") || strings.HasSuffix(r.path, ".admin") {
 			return checkDatabaseURL(secret)
 		}
 		return "", ""
@@ -177,10 +183,41 @@ func (c *Config) checkSigningKey(secret Secret) (message, mend string) {
 	return "", ""
 }
 
+// minApprovalKey is the least length of the approval key, in bytes.
+const minApprovalKey = 32
+
+const approvalKeyMend = "make one with 'umask 077; openssl rand -base64 32 > keys/approvals.key', and write file:keys/approvals.key"
+
+func checkApprovalKey(secret Secret) (message, mend string) {
+	if len(secret.Reveal()) < minApprovalKey {
+		return fmt.Sprintf("holds fewer than %d bytes", minApprovalKey), approvalKeyMend
+	}
+	return "", ""
+}
+
+func checkToken(secret Secret, prefix string) (message, mend string) {
+	if !strings.HasPrefix(secret.Reveal(), prefix) {
+		return "holds no such token", "put the one there that begins with " + prefix
+	}
+	return "", ""
+}
+
 func checkDatabaseURL(secret Secret) (message, mend string) {
 	u, err := url.Parse(secret.Reveal())
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return "holds no PostgreSQL URL", "write it as postgres://user:password@host:5432/database"
 	}
 	return "", ""
+}
+
+// CommandEnvironment is what a command of a service inherits of this process's
+// environment: where programs and the user's files are found, and no secret.
+func CommandEnvironment() []string {
+	var env []string
+	for _, name := range []string{"HOME", "LANG", "PATH", "TZ", "USER"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }

@@ -38,6 +38,9 @@ func (v *validator) validate() {
 		v.problem("version", "is not a version that this program knows", "write 1")
 	}
 	v.address("temporal.address", c.Temporal.Address)
+	if u, err := url.Parse(c.Temporal.UI); v.given("temporal.ui") && (err != nil || !isWeb(u)) {
+		v.problem("temporal.ui", "is not the address of a page", "write it as http://127.0.0.1:8233")
+	}
 	v.address("worker.listen", c.Worker.Listen)
 	v.recipients()
 	for i, key := range c.Signing.Trusted {
@@ -52,6 +55,9 @@ func (v *validator) validate() {
 			v.problem(at("tools.postgres", i), "is not an absolute path", "begin it with /")
 		}
 	}
+	v.people()
+	v.approvals()
+	v.slack()
 	v.unique("services", len(c.Services), func(i int) string { return c.Services[i].Name })
 	for i := range c.Services {
 		v.service(at("services", i), &c.Services[i])
@@ -72,10 +78,12 @@ func (v *validator) given(path string) bool {
 }
 
 func (v *validator) name(path, name string) {
-	if v.given(path) && recovery.CheckName("name", name) != nil {
+	if v.given(path) && !usableName(name) {
 		v.problem(path, "is not a usable name", nameMend)
 	}
 }
+
+func usableName(name string) bool { return recovery.CheckName("name", name) == nil }
 
 // unique checks the names of a list: their form, and that none is there twice.
 func (v *validator) unique(path string, n int, nameOf func(int) string) {
@@ -197,7 +205,8 @@ func (v *validator) staging() {
 	if p := c.Staging.Postgres; p != nil && p.SameServer == "" && p.URL != "" {
 		for _, r := range v.references {
 			if strings.HasPrefix(r.path, "services[") && strings.Contains(r.path, ".sources[") && r.ref == string(p.URL) {
-				v.problem("staging.postgres.url", "is also the url of "+strings.TrimSuffix(r.path, ".url"), "name another server, or write sameServer: accepted")
+				source := parent(r.path)
+				v.problem("staging.postgres.url", "is also the "+r.path[len(source)+1:]+" of "+source, "name another server, or write sameServer: accepted")
 				return
 			}
 		}

@@ -8,7 +8,13 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
+// reserved are names that mean something else in the bucket.
+var reserved = []string{"drills", "decisions"}
+
 func (v *validator) service(path string, s *Service) {
+	if slices.Contains(reserved, s.Name) {
+		v.problem(path+".name", "is kept for a folder of Lifeboat's own in the bucket", "choose another name")
+	}
 	v.name(path+".host", s.Host)
 	if s.Dir != "" {
 		s.Dir = v.config.absolute(s.Dir)
@@ -20,6 +26,11 @@ func (v *validator) service(path string, s *Service) {
 	if s.Smoke != nil {
 		v.smoke(path+".smoke", s)
 	}
+	if s.Live != nil {
+		v.live(path+".live", s.Live)
+	}
+	v.commands(path+".commands", s)
+	v.policies(path+".policies", &s.Policies)
 }
 
 func (v *validator) source(path string, s *Service, source *Source) {
@@ -33,12 +44,13 @@ func (v *validator) source(path string, s *Service, source *Source) {
 		need("url", "write env:NAME or file:PATH; postgres sources need it")
 		v.only(path, recovery.KindSQLite, "path")
 		v.tables(path+".tables", source.Tables)
+		v.command(path+".swapCommand", source.SwapCommand)
 		if v.given("encryption.identities") && !v.given("staging.postgres") {
 			v.problem(path, "is a postgres source that cannot be restored anywhere", "write staging.postgres, or leave out encryption.identities")
 		}
 	case recovery.KindSQLite:
 		need("path", "write the path of the database file; sqlite sources need it")
-		v.only(path, recovery.KindPostgres, "url", "tables")
+		v.only(path, recovery.KindPostgres, "url", "tables", "admin", "swapCommand")
 		v.sqlitePath(path+".path", s, source)
 	}
 }

@@ -24,7 +24,7 @@ func (v *validator) smoke(path string, s *Service) {
 	if len(smoke.Start) > 0 && smoke.Start[0] == "" {
 		v.problem(path+".start[0]", "is missing", "write the program to start")
 	}
-	v.smokeDir(path+".dir", s)
+	smoke.Dir = v.dir(path+".dir", s, smoke.Dir)
 	for _, name := range slices.Sorted(maps.Keys(smoke.Env)) {
 		v.variable(join(path+".env", name), name, smoke.Env[name], known)
 	}
@@ -48,16 +48,17 @@ func sourceNames(sources []Source) []string {
 	return names
 }
 
-// smokeDir makes the folder absolute; by default it is the service's.
-func (v *validator) smokeDir(path string, s *Service) {
+// dir makes the folder of a command absolute; by default it is the service's.
+func (v *validator) dir(path string, s *Service, dir string) string {
 	switch {
-	case filepath.IsAbs(s.Smoke.Dir):
-		s.Smoke.Dir = filepath.Clean(s.Smoke.Dir)
+	case filepath.IsAbs(dir):
+		return filepath.Clean(dir)
 	case s.Dir != "":
-		s.Smoke.Dir = filepath.Join(s.Dir, s.Smoke.Dir)
-	case s.Smoke.Dir != "":
+		return filepath.Join(s.Dir, dir)
+	case dir != "":
 		v.problem(path, "is relative, and the service has no dir", "write an absolute path, or give the service a dir")
 	}
+	return dir
 }
 
 // variable checks one variable of the service's environment; one that refers to a
@@ -83,7 +84,7 @@ func (v *validator) baseURL(path, base string) {
 	}
 	v.placeholders(path, base, []string{"port"})
 	u, err := url.Parse(placeholderForm.ReplaceAllString(base, "1"))
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || !isWeb(u) {
 		v.problem(path, "is not the address of a service", "write it as http://127.0.0.1:{port}")
 		return
 	}

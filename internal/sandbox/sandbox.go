@@ -8,17 +8,22 @@ import (
 	"context"
 	"crypto/rand"
 	_ "embed"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"text/template"
 
 	"github.com/lifeboat-run/lifeboat/internal/devserver"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/seal"
+	"github.com/lifeboat-run/lifeboat/internal/slacksim"
 )
 
 // The names of what is set up.
@@ -36,6 +41,7 @@ type Sandbox struct {
 	Staging    *devserver.PostgresServer
 	S3         *devserver.S3Server
 	Temporal   *devserver.TemporalServer
+	Slack      *slacksim.Server // nil: there is none
 	Config     Config
 }
 
@@ -53,12 +59,31 @@ type Config struct {
 	Tables              string // YAML list of tables, empty for all
 	Smoke               bool
 	Where2Eat           string // the program
+
+	CLI                          string // rebecca's user name where starter runs
+	DrillExpires, RestoreExpires string
+	SlackAPIURL, SlackChannel    string    // no Slack if the URL is empty; the tokens are SLACK_BOT_TOKEN and SLACK_APP_TOKEN
+	Commands                     *Commands // nil: Where2Eat cannot be stopped, and so not be restored
+	SwapCommand                  []string  // of the source app; empty: databases are renamed
+	LiveURL                      string    // where the running Where2Eat answers, empty if nobody looks
+	TemporalUI                   string
+}
+
+// Commands stop and start Where2Eat.
+type Commands struct {
+	Stop, Start []string
 }
 
 //go:embed lifeboat.yaml.tmpl
 var configText string
 
-var configTemplate = template.Must(template.New("lifeboat.yaml").Parse(configText))
+var configTemplate = template.Must(template.New("lifeboat.yaml").Funcs(template.FuncMap{"json": toJSON}).Parse(configText))
+
+// toJSON writes a value as YAML reads it too.
+func toJSON(value any) (string, error) {
+	text, err := json.Marshal(value)
+	return string(text), err
+}
 
 // Options choose ports (0 for free ones) and settings.
 type Options struct {
@@ -68,6 +93,7 @@ type Options struct {
 	TemporalUIPort     int
 	S3Port             int
 	ProductionPort     int
+	SlackAddress       string // of the stand-in for Slack, host:port; empty: there is none
 	ProductionSettings map[string]string
 	StagingSettings    map[string]string
 	Scratch            bool // nothing need outlive a power cut
@@ -89,9 +115,17 @@ func Start(ctx context.Context, o Options) (_ *Sandbox, err error) {
 	if err := s.startServers(ctx, o); err != nil {
 		return nil, err
 	}
+	who, err := user.Current()
+	if err != nil {
+		return nil, fmt.Errorf("find user name: %w", err)
+	}
 	s.Config = Config{
+		CLI: who.Username, DrillExpires: "24h", RestoreExpires: "24h", SlackChannel: "C0BACKUPS", TemporalUI: s.Temporal.UIURL,
 		Identities: true, Bucket: Bucket, Endpoint: s.S3.Endpoint, StagingFolder: filepath.Join(dir, "restored"),
 		GiveUpAfter: "30m", Fingerprint: "content", Verify: "afterBackup", Smoke: true, Where2Eat: o.Where2Eat,
+	}
+	if s.Slack != nil {
+		s.Config.SlackAPIURL, s.Config.SlackChannel = s.Slack.APIURL, s.Slack.Channel
 	}
 	if err := s.makeKeys(); err != nil {
 		return nil, fmt.Errorf("make keys: %w", err)
@@ -118,12 +152,20 @@ func (s *Sandbox) startServers(ctx context.Context, o Options) (err error) {
 	if err = s.S3.MakeBucket(ctx, Bucket); err != nil {
 		return err
 	}
+	if o.SlackAddress != "" {
+		if s.Slack, err = slacksim.Start(slacksim.Options{Address: o.SlackAddress}); err != nil {
+			return err
+		}
+	}
 	s.Temporal, err = devserver.TemporalConfig{Dir: filepath.Join(s.Dir, "temporal"), Port: o.TemporalPort, UIPort: o.TemporalUIPort}.Start(ctx)
 	return err
 }
 
 // Stop stops the servers.
 func (s *Sandbox) Stop() {
+	if s.Slack != nil {
+		_ = s.Slack.Close() // it keeps nothing
+	}
 	if s.Temporal != nil {
 		s.Temporal.Stop()
 	}
@@ -140,19 +182,35 @@ func (s *Sandbox) Stop() {
 
 // Env is the environment that worker, starter and the service need, by name.
 func (s *Sandbox) Env() map[string]string {
-	return map[string]string{
+	env := map[string]string{
 		"LIFEBOAT_CONFIG":        s.ConfigFile(),
 		"LIFEBOAT_S3_ACCESS_KEY": s.S3.AccessKey,
 		"LIFEBOAT_S3_SECRET_KEY": s.S3.SecretKey,
 		"STAGING_DATABASE_URL":   s.Staging.URL("postgres"),
 		"TEMPORAL_ADDRESS":       s.Temporal.Address,
-		"WHERE2EAT_DATABASE_URL": s.Production.URL(Database),
+		"WHERE2EAT_ADMIN_URL":    s.Production.URL(Database),
+		"WHERE2EAT_DATABASE_URL": s.serviceURL().String(),
 		"WHERE2EAT_NOTES_PATH":   s.NotesPath(),
 	}
+	if s.Slack != nil {
+		env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"] = s.Slack.BotToken, s.Slack.AppToken
+	}
+	return env
 }
 
-// ConfigFile is the sandbox's lifeboat.yaml, KeyFile its private age key,
-// NotesPath the service's SQLite file.
+// serviceURL is the URL of the service's database as its own role, which has the
+// superuser's password.
+func (s *Sandbox) serviceURL() *url.URL {
+	u, err := url.Parse(s.Production.URL(Database))
+	if err != nil {
+		return &url.URL{}
+	}
+	password, _ := u.User.Password()
+	u.User = url.UserPassword(Service, password)
+	return u
+}
+
+// ConfigFile is the sandbox's lifeboat.yaml.
 func (s *Sandbox) ConfigFile() string { return filepath.Join(s.Dir, "lifeboat.yaml") }
 
 // KeyFile is the file of the private age key.
@@ -160,6 +218,8 @@ func (s *Sandbox) KeyFile() string { return filepath.Join(s.Dir, "keys", "age.ke
 
 // NotesPath is the service's SQLite file.
 func (s *Sandbox) NotesPath() string { return filepath.Join(s.Dir, "service", "notes.db") }
+
+func (s *Sandbox) approvalKeyFile() string { return filepath.Join(s.Dir, "keys", "approvals.key") }
 
 func (s *Sandbox) signingKeyFile() string { return filepath.Join(s.Dir, "keys", "signing.key") }
 
@@ -184,6 +244,9 @@ func (s *Sandbox) makeKeys() error {
 		signing, err = s.newKeys()
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.makeApprovalKey(); err != nil {
 		return err
 	}
 	s.Config.Trusted = signing.Public().String()
@@ -222,11 +285,29 @@ func (s *Sandbox) newKeys() (recovery.SigningKey, error) {
 	)
 }
 
+// makeApprovalKey makes the key with which doors vouch for who decided, unless it
+// is there.
+func (s *Sandbox) makeApprovalKey() error {
+	var random [32]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.approvalKeyFile(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	_, err = f.WriteString("lifeboat-approval-key-" + base64.RawURLEncoding.EncodeToString(random[:]) + "\n")
+	return errors.Join(err, f.Close())
+}
+
 // fill makes the service's database and data, unless they are there.
 func (s *Sandbox) fill(ctx context.Context) error {
+	password, _ := s.serviceURL().User.Password()
 	sql := fmt.Sprintf(`do $$ begin
-		if not exists (select from pg_roles where rolname = '%[1]s') then create role %[1]s login password '%[1]s'; end if;
-	end $$`, Service)
+		if not exists (select from pg_roles where rolname = '%[1]s') then create role %[1]s login; end if;
+	end $$; alter role %[1]s password '%[2]s'`, Service, password)
 	if err := s.Production.Exec(ctx, "postgres", sql); err != nil {
 		return err
 	}
