@@ -63,7 +63,7 @@ func (b *Backups) dump(ctx context.Context, in DumpSourceInput, progress func(in
 		return nil, err
 	}
 	artefact := &recovery.Artefact{
-		Source: in.Source.Name, Kind: in.Source.Kind, Set: in.Set, Attempt: in.Attempt,
+		Source: in.Source.Name, Kind: in.Source.Kind, Set: in.Set, Attempt: in.Attempt, Tables: in.Source.Tables,
 		Snapshot: dump.Snapshot.UTC(), Dump: object, Mode: in.Source.Fingerprint,
 		Tool: dump.Tool, ServerVersion: dump.ServerVersion, Extensions: dump.Extensions, Roles: dump.Roles,
 	}

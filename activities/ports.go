@@ -10,6 +10,8 @@ import (
 	"context"
 	"io"
 
+	"github.com/lifeboat-run/lifeboat/internal/approval"
+	"github.com/lifeboat-run/lifeboat/internal/card"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -57,10 +59,19 @@ type Store interface {
 	// Commit writes the guide, then the signed manifest: from then on the set
 	// exists. Committing the same manifest again is success.
 	Commit(ctx context.Context, m *recovery.Manifest) error
-	// Newest returns the id of the newest committed set, ErrNotFound if there is none.
+	// Newest returns the id of the newest backup: a committed set that no restore made
+	// for itself. ErrNotFound if there is none.
 	Newest(ctx context.Context, service string) (recovery.SetID, error)
 	// Manifest reads and checks the manifest of a set.
 	Manifest(ctx context.Context, service string, set recovery.SetID) (*recovery.Manifest, error)
+	// Summaries returns the newest sets of a service, at most limit, and the wanted one
+	// if it is named and is there, newest first.
+	Summaries(ctx context.Context, service string, wanted recovery.SetID, limit int) ([]recovery.SetSummary, error)
+	// Decide records a settled request once. It returns false if another run's record
+	// stands there already.
+	Decide(ctx context.Context, b *approval.Book) (fresh bool, err error)
+	// Write writes a document for people. Writing it again is success.
+	Write(ctx context.Context, key string, content []byte) error
 	// Prove appends a proof to the verification log. Appending it again is success.
 	Prove(ctx context.Context, p *recovery.Proof) error
 	// SweepSets removes what earlier runs left half-done among the sets older than
@@ -103,17 +114,81 @@ type CopyRef struct {
 	Artefact recovery.Artefact `json:"artefact"`
 	Run      recovery.RunRef   `json:"run"`
 	Attempt  int               `json:"attempt"`
+	// Beside is true for a copy beside production, which is to take its place; the
+	// others are on staging.
+	Beside bool `json:"beside,omitempty"`
 }
 
 // Staging is where copies are made and tried out.
 type Staging interface {
 	OpenCopy(ctx context.Context, plan *recovery.Plan, ref CopyRef) (Copy, error)
-	// Release removes what is left of a run on staging once its copies are dropped;
-	// it may be called again.
-	Release(ctx context.Context, plan *recovery.Plan, run recovery.RunRef) error
+	// Release removes what is left of a copy's run once the copy is dropped; it may be
+	// called again.
+	Release(ctx context.Context, plan *recovery.Plan, ref CopyRef) error
 	// Sweep removes the copies of runs that have ended.
 	Sweep(ctx context.Context, plan *recovery.Plan) (dropped []string, err error)
-	// Smoke starts the service on the copies, with staging's environment alone,
-	// and runs its journey and checks.
+	// Smoke starts the service on the copies, with the environment of smoke tests
+	// alone, and runs its journey and checks.
 	Smoke(ctx context.Context, plan *recovery.Plan, copies map[string]Copy) (*recovery.SmokeProof, error)
+}
+
+// Live is a production source that a restore replaces.
+type Live interface {
+	// Inspect says what is there now, and why it cannot be replaced.
+	Inspect(ctx context.Context) (*recovery.LiveState, error)
+	// Beside is the name of a copy of this source beside it, Aside the name that what
+	// is there now gets when it is replaced.
+	Beside(ref CopyRef) (string, error)
+	Aside(stamp string) string
+	// Identity tells what stands under a name; ErrNotFound if nothing does.
+	Identity(ctx context.Context, name string) (string, error)
+	// Swap puts one in the place of the other, completely or not at all. Asked again,
+	// it finds that it was done.
+	Swap(ctx context.Context, s recovery.Swap, stopped bool) (*recovery.Swapped, error)
+	// Keep gives a copy beside it a lasting name, and says where it is.
+	Keep(ctx context.Context, ref CopyRef) (name, where string, err error)
+	// SweepBeside removes the copies beside it that other runs of the same workflow id
+	// made: that id is a lock, so they have ended.
+	SweepBeside(ctx context.Context, current recovery.RunRef) error
+	// Drop removes what has that name and identity, and never what is live.
+	Drop(ctx context.Context, name, identity string) error
+}
+
+// Lives opens production sources for restores.
+type Lives interface {
+	OpenLive(ctx context.Context, plan *recovery.Plan, source string) (Live, error)
+	// OfferKey makes a key for one copy on this host: its public part, and a reference
+	// to the private one that this host can read. The same copy gets the same key.
+	OfferKey(ctx context.Context, plan *recovery.Plan, ref CopyRef) (*recovery.EncryptionSpec, error)
+}
+
+// Services acts on the running services of this host.
+type Services interface {
+	// RunCommand runs one of the service's commands; one that ends badly is a Permanent
+	// fault with the last line it wrote.
+	RunCommand(ctx context.Context, plan *recovery.Plan, command string) error
+	// SwitchDatabase runs the source's own command with the address of a database.
+	SwitchDatabase(ctx context.Context, plan *recovery.Plan, source, database string) error
+	// CheckLive waits until the running service answers, and runs its journey.
+	CheckLive(ctx context.Context, plan *recovery.Plan) (*recovery.SmokeProof, error)
+}
+
+// Keys reads the key with which doors vouch for people.
+type Keys interface {
+	ApprovalKey(ctx context.Context, ref string) ([]byte, error)
+}
+
+// Board shows cards to people.
+type Board interface {
+	// PostCard posts a card or edits the one at ref. If an earlier try may have
+	// posted it, it looks for that first.
+	PostCard(ctx context.Context, ref card.Ref, c card.Card, again bool) (card.Ref, error)
+	// PostNote posts a message in a card's thread, once.
+	PostNote(ctx context.Context, ref card.Ref, n card.Note, again bool) error
+}
+
+// Runs asks Temporal about runs.
+type Runs interface {
+	// Holds says whether a workflow of that id is running.
+	Holds(ctx context.Context, workflowID string) (bool, error)
 }

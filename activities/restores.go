@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -202,14 +201,7 @@ func (r *Restores) explain(ctx context.Context, s Store, c Copy, in CopyInput, g
 	if err != nil || reworded == nil {
 		return diffs, err
 	}
-	// What still differs, or was not made again, stays unexplained.
-	unexplained := map[string]bool{}
-	for _, d := range recovery.Compare(&recovery.Fingerprint{Definitions: reworded.Definitions}, &recovery.Fingerprint{Definitions: got.Definitions}) {
-		unexplained[d.What] = true
-	}
-	return slices.DeleteFunc(diffs, func(d recovery.Difference) bool {
-		return d.Kind == recovery.DifferentText && !unexplained[d.What]
-	}), nil
+	return recovery.DropReworded(diffs, reworded, got), nil
 }
 
 // SmokeTest starts the service on the restored copies and tries it out.
@@ -231,19 +223,19 @@ func (r *Restores) SmokeTest(ctx context.Context, in StagingInput) (*recovery.Sm
 // left beside them. It may be called again.
 func (r *Restores) CleanStaging(ctx context.Context, in StagingInput) error {
 	ctx, w := begin(ctx, "cleaning up staging")
-	return w.finish(ctx, r.clean(ctx, in))
+	return w.finish(ctx, dropCopies(ctx, r.Staging, in))
 }
 
-func (r *Restores) clean(ctx context.Context, in StagingInput) error {
+func dropCopies(ctx context.Context, staging Staging, in StagingInput) error {
 	for _, ref := range in.Copies {
-		c, err := r.Staging.OpenCopy(ctx, &in.Plan, ref)
+		c, err := staging.OpenCopy(ctx, &in.Plan, ref)
 		if err != nil {
 			return err
 		}
 		if err := c.Drop(ctx); err != nil {
 			return fmt.Errorf("drop the copy of %s: %w", ref.Artefact.Source, err)
 		}
-		if err := r.Staging.Release(ctx, &in.Plan, ref.Run); err != nil {
+		if err := staging.Release(ctx, &in.Plan, ref); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -24,6 +25,7 @@ type setLine struct {
 	Sentence  string              `json:"sentence"`
 	ProvenAt  time.Time           `json:"provenAt,omitzero"`
 	Size      int64               `json:"size"`
+	Purpose   recovery.Purpose    `json:"purpose,omitempty"`
 	Artefacts []recovery.Artefact `json:"artefacts"`
 	Proofs    int                 `json:"proofs"`
 }
@@ -117,7 +119,7 @@ func lineOf(service string, e vault.Entry) setLine {
 		line.Sentence = e.Err.Error()
 	}
 	if e.Manifest != nil {
-		line.Created, line.Size, line.Artefacts = e.Manifest.Created, e.Manifest.Size(), e.Manifest.Artefacts
+		line.Created, line.Size, line.Artefacts, line.Purpose = e.Manifest.Created, e.Manifest.Size(), e.Manifest.Artefacts, e.Manifest.Purpose
 	}
 	return line
 }
@@ -126,13 +128,18 @@ func (c *cli) printSets(service string, lines []setLine) error {
 	if len(lines) == 0 {
 		return c.printf("no recovery set of %s; make one: starter backup %s\n", service, service)
 	}
-	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
-	if _, err := fmt.Fprintln(w, "SET\tAGE\tSIZE\tLEVEL\tVERDICT\tSOURCES"); err != nil {
+	return c.writeSets(c.stdout, lines)
+}
+
+// writeSets writes a table of sets.
+func (c *cli) writeSets(to io.Writer, lines []setLine) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	if _, err := fmt.Fprintln(w, "SET\tAGE\tSIZE\tLEVEL\tVERDICT\tSOURCES\tMADE AS"); err != nil {
 		return err
 	}
 	for _, l := range lines {
 		age := recovery.Duration(c.now().Sub(l.Created).Round(time.Second))
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\n", l.Set, age, recovery.Bytes(l.Size), l.Level, l.Verdict, len(l.Artefacts)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", l.Set, age, recovery.Bytes(l.Size), l.Level, l.Verdict, len(l.Artefacts), l.Purpose.Words()); err != nil {
 			return err
 		}
 	}

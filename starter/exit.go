@@ -14,6 +14,7 @@ const (
 	exitDisproven    = 3   // a recovery set does not hold
 	exitInconclusive = 4   // nothing was learnt about a recovery set
 	exitUnreachable  = 5   // Temporal or the destination does not answer
+	exitNotApproved  = 6   // people decided against it, or nobody decided in time
 	exitDetached     = 130 // Ctrl-C: the command ended, the run goes on
 )
 
@@ -30,6 +31,8 @@ func exitMeaning(code int) string {
 		return "inconclusive: nothing was learnt about a recovery set"
 	case exitUnreachable:
 		return "Temporal or the destination does not answer"
+	case exitNotApproved:
+		return "not approved: rejected, refused, or not decided in time"
 	case exitDetached:
 		return "detached by Ctrl-C: the run goes on"
 	}

@@ -27,52 +27,55 @@ type follower struct {
 	cli    *cli
 	client client.Client
 	run    client.WorkflowRun
+	until  func(*workflows.Status) bool // may be nil: to the end
 
 	said     int    // finished parts that were told
 	doing    string // the last line about what goes on
 	trouble  string
+	waiting  string
 	drawn    bool // a line is being drawn over on the terminal
 	silent   time.Time
 	noWorker bool
 }
 
-// follow returns the report of the run, or its error. It ends with ctx; the run
-// goes on then.
-func (f *follower) follow(ctx context.Context) (*recovery.Report, error) {
-	type ending struct {
-		report *recovery.Report
-		err    error
-	}
-	ended := make(chan ending, 1)
+// follow waits for the end of the run and reads its result, or the details of its
+// error, into result. It ends with ctx, and when until says so; the run goes on
+// then.
+func (f *follower) follow(ctx context.Context, result any) error {
+	ended := make(chan error, 1)
 	go func() {
-		var report *recovery.Report
-		err := f.run.Get(ctx, &report)
+		err := f.run.Get(ctx, result)
 		var failed *temporal.ApplicationError
-		if errors.As(err, &failed) && failed.HasDetails() && failed.Details(&report) != nil {
-			report = nil
+		if errors.As(err, &failed) && failed.HasDetails() {
+			// Details of another shape are no result.
+			_ = failed.Details(result)
 		}
-		ended <- ending{report, err}
+		ended <- err
 	}()
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	f.silent = f.cli.now()
 	for {
 		select {
-		case e := <-ended:
+		case err := <-ended:
 			f.wipe()
 			if ctx.Err() != nil {
-				return nil, context.Canceled
+				return context.Canceled
 			}
-			return e.report, e.err
+			return err
 		case <-ticker.C:
-			f.look(ctx)
+			status := f.look(ctx)
+			if f.until != nil && status != nil && f.until(status) {
+				f.wipe()
+				return nil
+			}
 		}
 	}
 }
 
 // look asks the run for its status. A run that does not answer is no error: the
 // worker may be restarting.
-func (f *follower) look(ctx context.Context) {
+func (f *follower) look(ctx context.Context) *workflows.Status {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	value, err := f.client.QueryWorkflow(ctx, f.run.GetID(), f.run.GetRunID(), workflows.QueryStatus)
@@ -85,10 +88,11 @@ func (f *follower) look(ctx context.Context) {
 			f.noWorker = true
 			f.tell("no worker answers: start one with `worker`; the run waits for it")
 		}
-		return
+		return nil
 	}
 	f.silent, f.noWorker = f.cli.now(), false
 	f.show(status, f.heartbeat(ctx, status.Running))
+	return &status
 }
 
 // show tells what is new.
@@ -100,6 +104,13 @@ func (f *follower) show(s workflows.Status, beat activities.Progress) {
 		f.trouble = s.Trouble
 		if s.Trouble != "" {
 			f.tell("waiting: " + s.Trouble)
+		}
+	}
+	if s.Waiting != f.waiting {
+		f.waiting = s.Waiting
+		if s.Waiting != "" {
+			f.tell("waits for a decision: " + s.Waiting)
+			f.tell("decide it in Slack, or with: starter decide " + f.run.GetID() + " approve")
 		}
 	}
 	doing := s.Doing

@@ -50,12 +50,9 @@ func (p *playbook) asked() (*recovery.Level, error) {
 
 // run starts the playbook, follows it, and prints the report.
 func (p *playbook) run(ctx context.Context, c *cli, input any) error {
-	cfg, err := c.load()
+	cfg, err := c.loadFor(p.service)
 	if err != nil {
 		return err
-	}
-	if _, err := cfg.Plan(p.service); err != nil {
-		return &exitError{code: exitUsage, err: err}
 	}
 	temporalClient, err := dial(ctx, cfg)
 	if err != nil {
@@ -73,12 +70,38 @@ func (p *playbook) run(ctx context.Context, c *cli, input any) error {
 	if p.detach {
 		return p.detached(c, id)
 	}
-	report, err := (&follower{cli: c, client: temporalClient, run: run}).follow(ctx)
+	var report *recovery.Report
+	if err := c.follow(ctx, &follower{client: temporalClient, run: run}, &report); err != nil && report == nil {
+		return err
+	}
+	return c.printReport(report)
+}
+
+// loadFor reads the config and wants the service in it.
+func (c *cli) loadFor(service string) (*config.Config, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cfg.Plan(service); err != nil {
+		return nil, &exitError{code: exitUsage, err: err}
+	}
+	return cfg, nil
+}
+
+// follow follows a run to its end and reads its result, or the details of its
+// error, into result, which stays as it is if there is neither.
+func (c *cli) follow(ctx context.Context, f *follower, result any) error {
+	f.cli = c
+	err := f.follow(ctx, result)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		c.notef("detached: the run goes on; look at it in the Temporal UI, or with: temporal workflow show --workflow-id %s", id)
+		c.notef("detached: the run goes on; look at it in the Temporal UI, or with: temporal workflow show --workflow-id %s", f.run.GetID())
 		return &exitError{code: exitDetached, err: errors.New("detached by Ctrl-C")}
 	}
-	return c.printReport(report, err)
+	if err != nil {
+		return playbookError(err)
+	}
+	return nil
 }
 
 func (p *playbook) detached(c *cli, id string) error {
@@ -113,10 +136,7 @@ func unreachable(doing string, err error) error {
 }
 
 // printReport prints how a playbook ended and chooses the exit code.
-func (c *cli) printReport(report *recovery.Report, err error) error {
-	if report == nil {
-		return playbookError(err)
-	}
+func (c *cli) printReport(report *recovery.Report) error {
 	if c.json {
 		if err := c.printJSON(report); err != nil {
 			return err
@@ -124,6 +144,11 @@ func (c *cli) printReport(report *recovery.Report, err error) error {
 	} else if err := c.printf("%s", describe(report)); err != nil {
 		return err
 	}
+	return reached(report)
+}
+
+// reached chooses the exit code for a report.
+func reached(report *recovery.Report) error {
 	switch {
 	case report.Reached():
 		return nil
@@ -145,6 +170,8 @@ func playbookError(err error) error {
 		code = exitUsage
 	case activities.ErrorUnavailable:
 		code = exitUnreachable
+	case workflows.ErrorNotApproved:
+		code = exitNotApproved
 	}
 	return &exitError{code: code, err: errors.New(failed.Message())}
 }

@@ -56,7 +56,7 @@ func (c *cli) rootCommand() *cobra.Command {
 		Long: `starter is the operator's way to Lifeboat: it sets a configuration up, starts
 playbooks, and shows what they left.
 
-` + exitCodes(exitReached, exitFailed, exitUsage, exitDisproven, exitInconclusive, exitUnreachable, exitDetached),
+` + exitCodes(exitReached, exitFailed, exitUsage, exitDisproven, exitInconclusive, exitUnreachable, exitNotApproved, exitDetached),
 		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -71,8 +71,14 @@ playbooks, and shows what they left.
 		c.configCommand(),
 		c.backupCommand(),
 		c.verifyCommand(),
+		c.drillCommand(),
+		c.restoreCommand(),
+		c.pendingCommand(),
+		c.decideCommand(),
 		c.setsCommand(),
 		c.showCommand(),
+		c.recoverCommand(),
+		c.slacksimCommand(),
 	)
 	return root
 }

@@ -21,11 +21,21 @@ var (
 	backups       *activities.Backups
 	verifications *activities.Verifications
 	restores      *activities.Restores
+	approvals     *activities.Approvals
+	cards         *activities.Cards
+	locks         *activities.Locks
+	drills        *activities.Drills
+	changes       *activities.Changes
 )
 
 // BackupServiceInput starts BackupService.
 type BackupServiceInput struct {
 	Service string `json:"service"`
+	// Purpose is empty for a backup, and else says what a restore makes the set for.
+	Purpose recovery.Purpose `json:"purpose,omitempty"`
+	// Instead names, by source, the database or file that is dumped instead of the
+	// live one; other sources are left out. Empty: all sources as they are.
+	Instead map[string]string `json:"instead,omitempty"`
 }
 
 // BackupServiceResult is the committed set, and the plan it was made by.
@@ -38,7 +48,7 @@ type BackupServiceResult struct {
 // Its id backup/<service> is the lock: it ends at the commit, so that nothing
 // that comes after holds the next backup up.
 func BackupService(ctx workflow.Context, in BackupServiceInput) (*BackupServiceResult, error) {
-	b := &backup{service: in.Service}
+	b := &backup{in: in, service: in.Service}
 	if err := b.setup(ctx); err != nil {
 		return nil, err
 	}
@@ -56,6 +66,7 @@ func BackupService(ctx workflow.Context, in BackupServiceInput) (*BackupServiceR
 
 type backup struct {
 	*teller
+	in       BackupServiceInput
 	service  string
 	plan     recovery.Plan
 	manifest recovery.Manifest
@@ -71,6 +82,12 @@ func (b *backup) run(ctx workflow.Context) error {
 	if err := loadPlan(ctx, b.teller, b.service, &b.plan); err != nil {
 		return err
 	}
+	if b.in.Purpose == "" {
+		if err := waitForChange(ctx, b.teller, b.service); err != nil {
+			return err
+		}
+	}
+	b.plan.Sources = instead(b.plan.Sources, b.in.Instead)
 	b.begin(ctx)
 	b.sweep(ctx, backups.SweepSets)
 	for _, source := range b.plan.Sources {
@@ -90,6 +107,27 @@ func (b *backup) run(ctx workflow.Context) error {
 	return nil
 }
 
+// instead points sources to what is dumped in their place.
+func instead(sources []recovery.SourceSpec, names map[string]string) []recovery.SourceSpec {
+	if len(names) == 0 {
+		return sources
+	}
+	var chosen []recovery.SourceSpec
+	for _, s := range sources {
+		name, ok := names[s.Name]
+		switch {
+		case !ok:
+			continue
+		case s.Kind == recovery.KindSQLite:
+			s.Path = name
+		default:
+			s.Database = name
+		}
+		chosen = append(chosen, s)
+	}
+	return chosen
+}
+
 // begin gives the set its id.
 func (b *backup) begin(ctx workflow.Context) {
 	now := workflow.Now(ctx)
@@ -99,7 +137,7 @@ func (b *backup) begin(ctx workflow.Context) {
 	suffix := sha256.Sum256([]byte(info.OriginalRunID))
 	b.manifest = recovery.Manifest{
 		Format: recovery.ManifestFormat, Service: b.service, Set: recovery.NewSetID(now, hex.EncodeToString(suffix[:3])), Created: now.UTC(),
-		Run: recovery.RunRef{WorkflowID: run.ID, RunID: run.RunID}, Config: b.plan.Config,
+		Run: recovery.RunRef{WorkflowID: run.ID, RunID: run.RunID}, Config: b.plan.Config, Purpose: b.in.Purpose,
 	}
 	b.status.Set = b.manifest.Set
 }
@@ -195,6 +233,44 @@ func loadPlan(ctx workflow.Context, t *teller, service string, plan *recovery.Pl
 		name: "read configuration", options: quick(QueueLifeboat), activity: plans.LoadPlan, giveUp: planGiveUp,
 		input: func(int) any { return activities.LoadPlanInput{Service: service} },
 	}.run(ctx, t, plan)
+}
+
+// waitForChange waits in line behind whatever changes the service's production.
+func waitForChange(ctx workflow.Context, t *teller, service string) error {
+	return standInLine(ctx, t, ChangeID(service), func() (bool, error) {
+		var held bool
+		err := step{
+			name: "look whether production is being changed", options: quick(QueueLifeboat), activity: locks.IsHeld, giveUp: planGiveUp,
+			input: func(int) any { return activities.LockInput{ID: ChangeID(service)} },
+		}.run(ctx, t, &held)
+		return held, err
+	})
+}
+
+// inLine runs a locked child as soon as its lock is free.
+func inLine(ctx workflow.Context, t *teller, id, workflowType string, in, out any) error {
+	return standInLine(ctx, t, id, func() (bool, error) {
+		err := inChild(ctx, t, id, workflowType, in, out)
+		if errorType(err) == ErrorBusy {
+			return true, nil
+		}
+		return false, err
+	})
+}
+
+// standInLine calls try until it no longer says that the lock is busy: less and
+// less often, so that a wait of hours does not fill the history.
+func standInLine(ctx workflow.Context, t *teller, id string, try func() (busy bool, err error)) error {
+	for pause := firstInLine; ; pause = min(2*pause, maxPause) {
+		if busy, err := try(); err != nil || !busy {
+			return err
+		}
+		t.now(ctx, "waiting for "+id+" to end")
+		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "wait in line"})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+	}
 }
 
 // inChild runs a locked child to its end and follows what it tells. If the lock

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/lifeboat-run/lifeboat/internal/card"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -21,12 +22,23 @@ func BackupAndVerify(ctx workflow.Context, in BackupAndVerifyInput) (*recovery.R
 	if err := p.setup(ctx); err != nil {
 		return nil, err
 	}
+	defer p.finish(ctx)
 	report, err := p.run(ctx)
-	return conclude(ctx, p.teller, report, err)
+	report, err = conclude(ctx, p.teller, report, err)
+	switch {
+	case temporal.IsCanceledError(err):
+		p.posted(ctx, card.Cancelled, "cancelled")
+	case err != nil:
+		p.posted(ctx, card.Failed, reason(err))
+	default:
+		p.posted(ctx, card.Done, report.Sentence)
+	}
+	return report, err
 }
 
 type backupAndVerify struct {
 	*teller
+	*gate
 	in BackupAndVerifyInput
 }
 
@@ -34,10 +46,28 @@ func (p *backupAndVerify) setup(ctx workflow.Context) (err error) {
 	if p.teller, err = newTeller(ctx, TypeBackupAndVerify, p.in.Service); err != nil {
 		return err
 	}
+	if p.gate, err = newGate(ctx, p.teller); err != nil {
+		return err
+	}
 	return checkInput(p.in.Service, p.in.malformed)
 }
 
+// announce shows a run that a person asked for; scheduled ones have no card.
+func (p *backupAndVerify) announce(ctx workflow.Context) error {
+	if p.in.Requested == nil {
+		return nil
+	}
+	if err := loadPlan(ctx, p.teller, p.in.Service, p.gate.plan); err != nil {
+		return err
+	}
+	startPoster(ctx, p.teller, p.gate, "Backup of "+p.in.Service, p.requester(ctx, TypeBackupAndVerify, p.in.unclaimed(), p.in.Requested))
+	return nil
+}
+
 func (p *backupAndVerify) run(ctx workflow.Context) (*recovery.Report, error) {
+	if err := p.announce(ctx); err != nil {
+		return nil, err
+	}
 	var made BackupServiceResult
 	if err := inChild(ctx, p.teller, BackupID(p.in.Service), TypeBackupService, BackupServiceInput{Service: p.in.Service}, &made); err != nil {
 		return nil, err
@@ -70,6 +100,12 @@ func wanted(asked *recovery.Level, reachable recovery.Level) recovery.Level {
 
 // conclude ends a playbook: green only if the level asked for was reached.
 func conclude(ctx workflow.Context, t *teller, report *recovery.Report, err error) (*recovery.Report, error) {
+	return concludeWith(ctx, t, report, err, report)
+}
+
+// concludeWith puts details other than the report into the error of a run that
+// did not reach its level.
+func concludeWith(ctx workflow.Context, t *teller, report *recovery.Report, err error, details any) (*recovery.Report, error) {
 	switch {
 	case temporal.IsCanceledError(err):
 		t.outcome(ctx, "cancelled")
@@ -86,7 +122,7 @@ func conclude(ctx workflow.Context, t *teller, report *recovery.Report, err erro
 		kind = ErrorDisproven
 	}
 	t.outcome(ctx, kind)
-	return nil, temporal.NewNonRetryableApplicationError(report.Sentence, kind, nil, report)
+	return nil, temporal.NewNonRetryableApplicationError(report.Sentence, kind, nil, details)
 }
 
 // plainError says what went wrong in one layer, not in Temporal's three.

@@ -18,15 +18,24 @@ import (
 
 var where2eat = workflows.BackupAndVerifyInput{Service: "where2eat"}
 
+// anything matches every argument of an activity.
+const anything = mock.Anything
+
 // failure returns the type, the message and the report of a playbook's error.
 func failure(t *testing.T, err error) (kind, message string, report *recovery.Report) {
 	t.Helper()
-	var app *temporal.ApplicationError
-	require.ErrorAs(t, err, &app)
+	app := appError(t, err)
 	if app.HasDetails() {
 		require.NoError(t, app.Details(&report))
 	}
 	return app.Type(), app.Message(), report
+}
+
+func appError(t *testing.T, err error) *temporal.ApplicationError {
+	t.Helper()
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, err, &app)
+	return app
 }
 
 func TestBackupAndVerifyProves(t *testing.T) {
@@ -70,7 +79,7 @@ func TestUnknownPlaybookNamesTheKnown(t *testing.T) {
 	env.ExecuteWorkflow("BackupAndVerfy", where2eat)
 	kind, message, _ := failure(t, env.GetWorkflowError())
 	require.Equal(t, workflows.ErrorBadInput, kind)
-	require.Equal(t, `start playbook "BackupAndVerfy": there is no such playbook; there are BackupAndVerify, Verify`, message)
+	require.Equal(t, `start playbook "BackupAndVerfy": there is no such playbook; there are BackupAndVerify, Restore, RestoreDrill, Verify`, message)
 }
 
 func TestUnknownServiceStopsAtOnce(t *testing.T) {

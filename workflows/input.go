@@ -8,6 +8,7 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -17,6 +18,8 @@ type BackupAndVerifyInput struct {
 	// Level asks for less than the configuration can reach: stored, readBack,
 	// restored or proven.
 	Level *recovery.Level `json:"level,omitempty"`
+	// Requested says who asked, if a door vouches for it; such a run has a card.
+	Requested *approval.Claim `json:"requested,omitempty"`
 
 	malformed error
 }
@@ -27,6 +30,12 @@ func (in *BackupAndVerifyInput) UnmarshalJSON(data []byte) error {
 	type plain BackupAndVerifyInput
 	in.malformed = decodeInput(data, (*plain)(in))
 	return nil
+}
+
+// unclaimed is the input as a door vouches for it.
+func (in BackupAndVerifyInput) unclaimed() BackupAndVerifyInput {
+	in.Requested = nil
+	return in
 }
 
 // VerifyInput starts Verify.
@@ -45,6 +54,60 @@ func (in *VerifyInput) UnmarshalJSON(data []byte) error {
 	type plain VerifyInput
 	in.malformed = decodeInput(data, (*plain)(in))
 	return nil
+}
+
+// RestoreDrillInput starts RestoreDrill.
+type RestoreDrillInput struct {
+	Service string `json:"service"`
+	// Set chooses a set; empty means the newest that was read back.
+	Set recovery.SetID `json:"set,omitempty"`
+	// Copy chooses the destination that it is read from; empty means any.
+	Copy string `json:"copy,omitempty"`
+	// Requested says who asked, if a door vouches for it.
+	Requested *approval.Claim `json:"requested,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer.
+func (in *RestoreDrillInput) UnmarshalJSON(data []byte) error {
+	type plain RestoreDrillInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
+// unclaimed is the input as a door vouches for it.
+func (in RestoreDrillInput) unclaimed() RestoreDrillInput {
+	in.Requested = nil
+	return in
+}
+
+// RestoreInput starts Restore.
+type RestoreInput struct {
+	Service string `json:"service"`
+	// Set chooses a set; empty means the newest that was read back.
+	Set recovery.SetID `json:"set,omitempty"`
+	// Sources chooses sources; empty means all.
+	Sources []string `json:"sources,omitempty"`
+	// Beside restores beside production and leaves it there; nothing is replaced.
+	Beside bool `json:"beside,omitempty"`
+	// Requested says who asked, if a door vouches for it.
+	Requested *approval.Claim `json:"requested,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer.
+func (in *RestoreInput) UnmarshalJSON(data []byte) error {
+	type plain RestoreInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
+// unclaimed is the input as a door vouches for it.
+func (in RestoreInput) unclaimed() RestoreInput {
+	in.Requested = nil
+	return in
 }
 
 func decodeInput(data []byte, into any) error {

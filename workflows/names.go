@@ -27,13 +27,32 @@ func HostQueue(host string) string { return hostQueue + host }
 const (
 	TypeBackupAndVerify = "BackupAndVerify"
 	TypeVerify          = "Verify"
+	TypeRestoreDrill    = "RestoreDrill"
+	TypeRestore         = "Restore"
 	// Started by playbooks only; their ids are locks.
 	TypeBackupService = "BackupService"
 	TypeVerifySet     = "VerifySet"
+	TypeChangeData    = "ChangeData"
+	// Started by a run that ended while Slack did not answer.
+	TypeDeliverCard = "DeliverCard"
 )
 
 // QueryStatus returns a Status: what a playbook is doing and what it waits for.
-const QueryStatus = "status"
+// QueryPending returns the requests that wait for a decision, as approval.Books.
+const (
+	QueryStatus  = "status"
+	QueryPending = "pending"
+)
+
+// Decide is the signal, and the Update of the same name, that carries an
+// approval.Decision. The Update answers with an approval.Answer.
+const Decide = "decide"
+
+// The values of LifeboatWaiting.
+const (
+	WaitingForApproval = "approval"
+	WaitingForRetry    = "retry"
+)
 
 // signalChildStatus carries a child's Status to the playbook that started it.
 const signalChildStatus = "child-status"
@@ -45,6 +64,12 @@ func BackupID(service string) string { return "backup/" + service }
 func VerifyID(set recovery.SetID, copyName string) string {
 	return "verify/" + string(set) + "/" + copyName
 }
+
+// ChangeID is the lock of whatever changes a service's production: one at a time.
+func ChangeID(service string) string { return "change/" + service }
+
+// CardID is the delivery of the last card of a run.
+func CardID(run recovery.RunRef) string { return "card/" + run.WorkflowID + "/" + run.RunID }
 
 // PlaybookID labels a run of a playbook that a person started at stamp.
 func PlaybookID(playbook, service, stamp string) string {
@@ -64,12 +89,19 @@ func SearchAttributes() []temporal.SearchAttributeKeyKeyword {
 	return []temporal.SearchAttributeKeyKeyword{AttributeService, AttributePlaybook, AttributeOutcome, AttributeWaiting}
 }
 
-// The types of the errors with which a playbook fails. The details of the last
-// two hold the Report.
+// The types of the errors with which a playbook fails. The details of disproven and
+// inconclusive hold the Report (of a drill, the Drill), those of untouched and
+// unclear the Restoration.
 const (
 	ErrorBadInput     = "badInput"
 	ErrorBusy         = "busy"
 	ErrorFailed       = "failed"
 	ErrorDisproven    = "disproven"
 	ErrorInconclusive = "inconclusive"
+	// ErrorNotApproved: people decided against it, or nobody decided in time.
+	ErrorNotApproved = "notApproved"
+	// ErrorUntouched: production could not be replaced, and is as it was.
+	ErrorUntouched = "untouched"
+	// ErrorUnclear: a person must look what production is.
+	ErrorUnclear = "unclear"
 )

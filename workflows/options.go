@@ -13,19 +13,20 @@ import (
 // and numbers each attempt.
 var once = &temporal.RetryPolicy{MaximumAttempts: 1}
 
-// quick suits steps of a few small requests: configuration, manifests, proofs.
-// The heartbeat is long enough to survive a restart of the Temporal server.
+// quick suits steps of a few small requests: configuration, manifests, proofs. It
+// costs little to try one again when its worker seems to be gone.
 func quick(queue string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		TaskQueue:           queue,
 		StartToCloseTimeout: 5 * time.Minute,
-		HeartbeatTimeout:    30 * time.Second,
+		HeartbeatTimeout:    10 * time.Second,
 		RetryPolicy:         once,
 	}
 }
 
 // long suits steps that move a whole database: as long as it takes, noticed
-// within half a minute when the worker dies.
+// within half a minute when the worker dies. The heartbeat is long enough to
+// survive a restart of the Temporal server.
 func long(queue string) workflow.ActivityOptions {
 	return workflow.ActivityOptions{
 		TaskQueue:           queue,
@@ -34,6 +35,14 @@ func long(queue string) workflow.ActivityOptions {
 		RetryPolicy:         once,
 		WaitForCancellation: true, // so that clean-up never races the step it cleans up after
 	}
+}
+
+// urgent suits steps during which the service is down: a dead worker is noticed
+// soon.
+func urgent(queue string) workflow.ActivityOptions {
+	o := long(queue)
+	o.HeartbeatTimeout = 10 * time.Second
+	return o
 }
 
 // janitor suits sweeping: it must not hold a run up for long.
@@ -68,6 +77,28 @@ const (
 	// maxHeld bounds such attempts: a step that never gets to its end is given up.
 	maxHeld = 5
 
+	// firstInLine is the first pause of a run that waits in line.
+	firstInLine = 5 * time.Second
+
 	firstPause = 2 * time.Second
 	maxPause   = time.Minute
 )
+
+// checkClaim suits looking at a claim while somebody waits for the answer.
+func checkClaim() workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		TaskQueue:              QueueLifeboat,
+		ScheduleToCloseTimeout: time.Minute,
+		StartToCloseTimeout:    20 * time.Second,
+		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 200 * time.Millisecond, MaximumAttempts: 5},
+	}
+}
+
+// posting suits one request to Slack, which may make us wait for half a minute.
+// Trying again is the poster's business: by then there may be something newer.
+func posting() workflow.ActivityOptions {
+	o := quick(QueueLifeboat)
+	o.StartToCloseTimeout, o.ScheduleToStartTimeout = time.Minute, 5*time.Minute
+	o.Summary = "tell Slack"
+	return o
+}

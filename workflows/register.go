@@ -23,10 +23,14 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(Verify, workflow.RegisterOptions{Name: TypeVerify})
 	r.RegisterWorkflowWithOptions(BackupService, workflow.RegisterOptions{Name: TypeBackupService})
 	r.RegisterWorkflowWithOptions(VerifySet, workflow.RegisterOptions{Name: TypeVerifySet})
+	r.RegisterWorkflowWithOptions(RestoreDrill, workflow.RegisterOptions{Name: TypeRestoreDrill})
+	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: TypeRestore})
+	r.RegisterWorkflowWithOptions(ChangeData, workflow.RegisterOptions{Name: TypeChangeData})
+	r.RegisterWorkflowWithOptions(DeliverCard, workflow.RegisterOptions{Name: TypeDeliverCard})
 	r.RegisterDynamicWorkflow(unknownPlaybook, workflow.DynamicRegisterOptions{})
 }
 
-var playbooks = []string{TypeBackupAndVerify, TypeVerify}
+var playbooks = []string{TypeBackupAndVerify, TypeVerify, TypeRestoreDrill, TypeRestore}
 
 // unknownPlaybook fails a mistyped workflow type at once; without it, such a run
 // would stay "Running" for ever.

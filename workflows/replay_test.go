@@ -12,7 +12,7 @@ import (
 
 // TestReplay replays committed histories of real runs. A change that breaks one
 // breaks runs that are going on while a worker is upgraded. New ones are recorded
-// with `make histories` from a release, not from the branch that is tested.
+// with test/histories from a release, not from the branch that is tested.
 func TestReplay(t *testing.T) {
 	histories, err := filepath.Glob("testdata/histories/*.json")
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -20,9 +21,14 @@ type Status struct {
 	Set     recovery.SetID `json:"set,omitempty"`
 	Doing   string         `json:"doing"`
 	Done    []string       `json:"done,omitempty"`
+	// Waiting says for whose decision the run waits, and until when.
+	Waiting string `json:"waiting,omitempty"`
 	// Trouble is the error that is being waited out, with when it is tried again
 	// and when given up; empty while all is well.
 	Trouble string `json:"trouble,omitempty"`
+	// Restored is set once production was restored, while the run goes on to offer the
+	// way back.
+	Restored *recovery.Restoration `json:"restored,omitempty"`
 	// Running is the child workflow that does the work now, if there is one.
 	Running string `json:"running,omitempty"`
 }
@@ -34,6 +40,9 @@ func (s Status) details(playbook string) string {
 		lines = append(lines, "Set: "+string(s.Set))
 	}
 	lines = append(lines, "Now: "+s.Doing)
+	if s.Waiting != "" {
+		lines = append(lines, "Waiting for a decision: "+s.Waiting)
+	}
 	if s.Trouble != "" {
 		lines = append(lines, "Waiting: "+s.Trouble)
 	}
@@ -49,11 +58,24 @@ func (s Status) details(playbook string) string {
 	return strings.Join(lines, "\n\n")
 }
 
+// waitingFor is the value of LifeboatWaiting.
+func (s Status) waitingFor() string {
+	switch {
+	case s.Waiting != "":
+		return WaitingForApproval
+	case s.Trouble != "":
+		return WaitingForRetry
+	}
+	return ""
+}
+
 // teller keeps a run's Status and shows it wherever people look.
 type teller struct {
 	playbook string
 	status   Status
-	waiting  bool
+	waiting  string  // the value of LifeboatWaiting
+	poster   *poster // shows the run to people, nil if nobody is shown
+	shown    []approval.Fact
 }
 
 // newTeller registers the query and sets the search attributes of a run. It must
@@ -84,6 +106,18 @@ func (t *teller) did(ctx workflow.Context, what string) {
 	t.show(ctx)
 }
 
+// facts are what people are shown of the run's plan.
+func (t *teller) facts(ctx workflow.Context, facts ...approval.Fact) {
+	t.shown = facts
+	t.show(ctx)
+}
+
+// waitFor says for whose decision the run waits; empty means that it was made.
+func (t *teller) waitFor(ctx workflow.Context, what string) {
+	t.status.Waiting = what
+	t.show(ctx)
+}
+
 // trouble says what is being waited out; empty means it has passed.
 func (t *teller) trouble(ctx workflow.Context, what string) {
 	if t.status.Trouble != what {
@@ -94,7 +128,7 @@ func (t *teller) trouble(ctx workflow.Context, what string) {
 
 // outcome sets the search attribute that lists can be filtered by.
 func (t *teller) outcome(ctx workflow.Context, outcome string) {
-	t.status.Doing, t.status.Trouble, t.status.Running = "ended: "+outcome, "", ""
+	t.status.Doing, t.status.Trouble, t.status.Waiting, t.status.Running = "ended: "+outcome, "", "", ""
 	if err := workflow.UpsertTypedSearchAttributes(ctx, AttributeOutcome.ValueSet(outcome)); err != nil {
 		workflow.GetLogger(ctx).Error("set search attributes", "error", err)
 	}
@@ -103,15 +137,18 @@ func (t *teller) outcome(ctx workflow.Context, outcome string) {
 
 func (t *teller) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, t.status.details(t.playbook))
-	if waiting := t.status.Trouble != ""; waiting != t.waiting {
+	if waiting := t.status.waitingFor(); waiting != t.waiting {
 		t.waiting = waiting
 		update := AttributeWaiting.ValueUnset()
-		if waiting {
-			update = AttributeWaiting.ValueSet("retry")
+		if waiting != "" {
+			update = AttributeWaiting.ValueSet(waiting)
 		}
 		if err := workflow.UpsertTypedSearchAttributes(ctx, update); err != nil {
 			workflow.GetLogger(ctx).Error("set search attributes", "error", err)
 		}
+	}
+	if t.poster != nil {
+		t.poster.poke()
 	}
 	if parent := workflow.GetInfo(ctx).ParentWorkflowExecution; parent != nil {
 		// The parent may be gone: then nobody is there to be told, which is fine.

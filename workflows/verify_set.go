@@ -15,6 +15,8 @@ type VerifySetInput struct {
 	Service string         `json:"service"`
 	Set     recovery.SetID `json:"set"`
 	Target  recovery.Level `json:"target"`
+	// Kind is what the proof is called; empty: by what was tried.
+	Kind recovery.ProofKind `json:"kind,omitempty"`
 }
 
 // VerifySet climbs with one copy of a set as far as asked: digest, read back,
@@ -78,16 +80,18 @@ func (v *verifySet) begin(ctx workflow.Context) {
 	info := workflow.GetInfo(ctx).WorkflowExecution
 	v.proof = recovery.Proof{
 		Format: recovery.ProofFormat, Service: v.in.Service, Set: v.in.Set, Copy: v.plan.Destination.Name,
-		Kind: proofKind(v.in.Target), Tried: v.in.Target, Started: workflow.Now(ctx).UTC(),
+		Kind: proofKind(v.in), Tried: v.in.Target, Started: workflow.Now(ctx).UTC(),
 		Run: recovery.RunRef{WorkflowID: info.ID, RunID: info.RunID}, Config: v.plan.Config,
 	}
 }
 
-func proofKind(target recovery.Level) recovery.ProofKind {
+func proofKind(in VerifySetInput) recovery.ProofKind {
 	switch {
-	case target >= recovery.LevelRestored:
+	case in.Kind != "":
+		return in.Kind
+	case in.Target >= recovery.LevelRestored:
 		return recovery.ProofRestore
-	case target == recovery.LevelReadBack:
+	case in.Target == recovery.LevelReadBack:
 		return recovery.ProofReadBack
 	}
 	return recovery.ProofDigest

@@ -2,9 +2,8 @@ package workflows_test
 
 import (
 	"context"
-	"errors"
-	"io"
-	"strings"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ type world struct {
 	dumpErrs  map[string][]error // by source, one for each attempt
 	dumped    map[string]int     // attempts by source
 	committed *recovery.Manifest
+	manifests map[recovery.SetID]*recovery.Manifest
 	commitErr []error
 	proofs    []recovery.Proof
 	swept     []string
@@ -41,6 +41,12 @@ type world struct {
 	smoke       recovery.SmokeProof
 	smokeErr    error
 	dropped     []string
+
+	outside // what drills and restores need besides
+
+	mu    sync.Mutex
+	log   []string  // what was done to production, in order
+	start time.Time // of the next run
 }
 
 func newWorld() *world {
@@ -59,8 +65,17 @@ func newWorld() *world {
 			Verify:      recovery.VerifyAfterBackup, GiveUpAfter: recovery.Duration(30 * time.Minute),
 		},
 		dumpErrs: map[string][]error{}, dumped: map[string]int{}, readBackErr: map[string]error{}, version: "15.18",
-		smoke: recovery.SmokeProof{Verdict: recovery.Proven, Steps: []recovery.SmokeStep{{Name: "log in", OK: true}}},
+		smoke:     recovery.SmokeProof{Verdict: recovery.Proven, Steps: []recovery.SmokeStep{{Name: "log in", OK: true}}},
+		manifests: map[recovery.SetID]*recovery.Manifest{}, outside: newOutside(),
+		start: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC),
 	}
+}
+
+// did notes what a step did to the outside, in order.
+func (w *world) did(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log = append(w.log, fmt.Sprintf(format, args...))
 }
 
 // env is a Temporal test environment in which the real activities act on w.
@@ -73,7 +88,13 @@ func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.RegisterActivity(&activities.Backups{Sources: w, Stores: w})
 	env.RegisterActivity(&activities.Verifications{Stores: w})
 	env.RegisterActivity(&activities.Restores{Stores: w, Staging: w})
-	env.SetStartTime(time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC))
+	env.RegisterActivity(&activities.Approvals{Keys: w, Stores: w})
+	env.RegisterActivity(&activities.Cards{Board: w})
+	env.RegisterActivity(&activities.Locks{Runs: w})
+	env.RegisterActivity(&activities.Drills{Stores: w})
+	env.RegisterActivity(&activities.Changes{Lives: w, Staging: w, Services: w})
+	env.SetStartTime(w.start)
+	w.start = w.start.Add(24 * time.Hour) // the next run is another day's
 	return env
 }
 
@@ -81,7 +102,7 @@ func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 func (w *world) backup(t *testing.T, in any) (*recovery.Report, error) {
 	t.Helper()
 	env := w.env(t)
-	env.ExecuteWorkflow(workflows.TypeBackupAndVerify, in)
+	execute(env, workflows.TypeBackupAndVerify, in)
 	return reportOf(t, env)
 }
 
@@ -114,155 +135,9 @@ func (w *world) OpenCopy(_ context.Context, _ *recovery.Plan, ref activities.Cop
 
 func (w *world) Sweep(context.Context, *recovery.Plan) ([]string, error) { return nil, nil }
 
-func (w *world) Release(context.Context, *recovery.Plan, recovery.RunRef) error { return nil }
+func (w *world) Release(context.Context, *recovery.Plan, activities.CopyRef) error { return nil }
 
-func (w *world) Smoke(context.Context, *recovery.Plan, map[string]activities.Copy) (*recovery.SmokeProof, error) {
+func (w *world) Smoke(_ context.Context, _ *recovery.Plan, copies map[string]activities.Copy) (*recovery.SmokeProof, error) {
+	w.did("try out %d copies", len(copies))
 	return &w.smoke, w.smokeErr
-}
-
-type fakeSource struct {
-	world *world
-	spec  recovery.SourceSpec
-}
-
-func (s *fakeSource) Estimate(context.Context) (int64, error) { return 1000, nil }
-
-func (s *fakeSource) Dump(_ context.Context, job recovery.DumpJob, w io.Writer, progress func(int64)) (*recovery.Dump, error) {
-	s.world.dumped[s.spec.Name]++
-	if err := next(s.world.dumpErrs, s.spec.Name); err != nil {
-		return nil, err
-	}
-	if _, err := io.WriteString(w, "dump of "+s.spec.Name); err != nil {
-		return nil, err
-	}
-	progress(1000)
-	return &recovery.Dump{
-		Snapshot: job.Set.Time(), PlainSize: 1000, Tool: "tool 1", ServerVersion: "15.18", Fingerprint: fingerprintOf(s.spec.Name),
-	}, nil
-}
-
-func fingerprintOf(source string) *recovery.Fingerprint {
-	return &recovery.Fingerprint{
-		Mode:        recovery.FingerprintContent,
-		Data:        []recovery.DataSum{{Kind: "table", Schema: "public", Name: source, Rows: 7, Sum: "aa"}},
-		Definitions: []recovery.DefinitionSum{{Kind: "TABLE", Schema: "public", Name: source, Text: "t1"}},
-	}
-}
-
-func next(errs map[string][]error, name string) error {
-	if len(errs[name]) == 0 {
-		return nil
-	}
-	err := errs[name][0]
-	errs[name] = errs[name][1:]
-	return err
-}
-
-type fakeStore struct{ world *world }
-
-func (s *fakeStore) Seal(_ context.Context, _ string, _ int64, fill func(io.Writer) error) (recovery.Object, error) {
-	var b strings.Builder
-	err := fill(&b)
-	return recovery.Object{PlainSize: int64(b.Len()), Size: int64(b.Len()), SHA256: "00"}, err
-}
-
-func (s *fakeStore) Unseal(_ context.Context, key string, _ recovery.Object, use func(io.Reader) error) error {
-	source, _, _ := strings.Cut(key[strings.LastIndex(key, "/")+1:], ".")
-	if strings.Contains(key, "fingerprint") {
-		content, err := fingerprintOf(source).Encode()
-		if err != nil {
-			return err
-		}
-		return use(strings.NewReader(string(content)))
-	}
-	return use(strings.NewReader("dump of " + source))
-}
-
-func (s *fakeStore) ReadBack(_ context.Context, key string, _ recovery.Object, _ func(int64)) error {
-	return s.world.readBackErr[key[strings.LastIndex(key, "/")+1:]]
-}
-
-func (s *fakeStore) Peek(ctx context.Context, key string, use func(io.Reader) error) error {
-	return s.Unseal(ctx, key, recovery.Object{}, use)
-}
-
-func (s *fakeStore) Digest(ctx context.Context, key string, o recovery.Object, p func(int64)) error {
-	return s.ReadBack(ctx, key, o, p)
-}
-
-func (s *fakeStore) Commit(_ context.Context, m *recovery.Manifest) error {
-	if len(s.world.commitErr) > 0 {
-		err := s.world.commitErr[0]
-		s.world.commitErr = s.world.commitErr[1:]
-		return err
-	}
-	s.world.committed = m
-	return nil
-}
-
-func (s *fakeStore) Newest(context.Context, string) (recovery.SetID, error) {
-	if s.world.committed == nil {
-		return "", errors.Join(errors.New("no set of where2eat"), recovery.ErrNotFound)
-	}
-	return s.world.committed.Set, nil
-}
-
-func (s *fakeStore) Manifest(context.Context, string, recovery.SetID) (*recovery.Manifest, error) {
-	return s.world.committed, s.world.manifestErr
-}
-
-func (s *fakeStore) Prove(_ context.Context, p *recovery.Proof) error {
-	s.world.proofs = append(s.world.proofs, *p)
-	return nil
-}
-
-func (s *fakeStore) SweepSets(context.Context, string, recovery.SetID) (int, []string, error) {
-	s.world.swept = append(s.world.swept, "older sets")
-	return 0, nil, nil
-}
-
-func (s *fakeStore) SweepSet(context.Context, string, recovery.SetID) (int, []string, error) {
-	s.world.swept = append(s.world.swept, "this set")
-	return 0, nil, nil
-}
-
-func (s *fakeStore) Close() error { return nil }
-
-type fakeCopy struct {
-	world *world
-	ref   activities.CopyRef
-}
-
-func (c *fakeCopy) Preflight(context.Context) error { return c.world.prepareErr }
-
-func (c *fakeCopy) Restore(_ context.Context, _ []byte, dump io.Reader, _ func(int64)) (*recovery.Restored, error) {
-	if len(c.world.restoreErr) > 0 {
-		err := c.world.restoreErr[0]
-		c.world.restoreErr = c.world.restoreErr[1:]
-		if err != nil {
-			return nil, err
-		}
-	}
-	n, err := io.Copy(io.Discard, dump)
-	return &recovery.Restored{PlainSize: n, Complaints: c.world.complaints}, err
-}
-
-func (c *fakeCopy) Fingerprint(context.Context) (*recovery.Fingerprint, error) {
-	f := fingerprintOf(c.ref.Artefact.Source)
-	if c.world.got != nil {
-		c.world.got(c.ref.Artefact.Source, f)
-	}
-	return f, nil
-}
-
-func (c *fakeCopy) Definitions(context.Context, io.Reader) (*recovery.Fingerprint, error) {
-	return c.world.reworded, nil
-}
-
-func (c *fakeCopy) ServerVersion(context.Context) (string, error) { return c.world.version, nil }
-func (c *fakeCopy) Query(context.Context, string) (string, error) { return "", nil }
-func (c *fakeCopy) Address() string                               { return "nowhere" }
-func (c *fakeCopy) Drop(context.Context) error {
-	c.world.dropped = append(c.world.dropped, c.ref.Artefact.Source)
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,13 +61,19 @@ func Run(ctx context.Context, o Options) error {
 
 	var group run.Group
 	group.Add(run.ContextHandler(ctx))
-	health := newHealth(files, temporal, queues, o.Log)
+	var slack *slackDoor
+	if slices.Contains(queues, workflows.QueueLifeboat) {
+		slack = newSlackDoor(files, temporal, o.Log)
+		listening, stop := context.WithCancel(context.Background())
+		group.Add(func() error { return slack.run(listening) }, func(error) { stop() })
+	}
+	health := newHealth(files, temporal, slack, queues, o.Log)
 	if err := serveHealth(&group, cfg, o, health); err != nil {
 		return err
 	}
 	slots := activities.NewSlots(pipelines)
 	for _, queue := range queues {
-		addWorker(ctx, &group, temporal, queue, files, slots)
+		addWorker(ctx, &group, temporal, queue, &steps{configs: files, runs: &runs{client: temporal}, slack: slack, slots: slots})
 	}
 	o.Log.Info("worker is running", zap.Strings("queues", queues), zap.String("temporal", cfg.TemporalAddress()), zap.String("namespace", cfg.Namespace()))
 	err = group.Run()
@@ -78,14 +85,14 @@ func Run(ctx context.Context, o Options) error {
 }
 
 // addWorker polls one queue. Which steps it serves is what the queue means.
-func addWorker(ctx context.Context, group *run.Group, temporal client.Client, queue string, files *configs, slots activities.Slots) {
+func addWorker(ctx context.Context, group *run.Group, temporal client.Client, queue string, steps *steps) {
 	w := worker.New(temporal, queue, worker.Options{
 		WorkerStopTimeout:                StopTimeout,
 		DefaultHeartbeatThrottleInterval: 2 * time.Second, // progress is shown as it happens
 		MaxHeartbeatThrottleInterval:     2 * time.Second,
 		DisableWorkflowWorker:            queue != workflows.QueueLifeboat,
 	})
-	register(w, queue, files, &runs{client: temporal}, slots)
+	steps.register(w, queue)
 	interrupt := make(chan any)
 	group.Add(func() error {
 		if err := w.Run(interrupt); err != nil {
@@ -95,18 +102,37 @@ func addWorker(ctx context.Context, group *run.Group, temporal client.Client, qu
 	}, func(error) { close(interrupt) })
 }
 
-func register(w worker.Worker, queue string, files *configs, runs *runs, slots activities.Slots) {
-	backups := &activities.Backups{Sources: &sources{configs: files}, Stores: &stores{configs: files}, Slots: slots}
+// steps joins adapters to activities.
+type steps struct {
+	configs *configs
+	runs    *runs
+	slack   *slackDoor // nil where the queue lifeboat is not served
+	slots   activities.Slots
+}
+
+func (s *steps) register(w worker.Worker, queue string) {
+	stores := &stores{configs: s.configs}
+	staging := &staging{configs: s.configs, runs: s.runs}
+	backups := &activities.Backups{Sources: &sources{configs: s.configs}, Stores: stores, Slots: s.slots}
+	restores := &activities.Restores{Stores: stores, Staging: staging, Slots: s.slots}
+	changes := &activities.Changes{Lives: &lives{configs: s.configs}, Staging: staging, Services: &services{configs: s.configs}}
 	switch {
 	case queue == workflows.QueueLifeboat:
 		workflows.Register(w)
-		w.RegisterActivity(&activities.Plans{Configs: files})
+		w.RegisterActivity(&activities.Plans{Configs: s.configs})
 		w.RegisterActivity(backups)
-		w.RegisterActivity(&activities.Verifications{Stores: &stores{configs: files}})
+		w.RegisterActivity(&activities.Verifications{Stores: stores})
+		w.RegisterActivity(&activities.Drills{Stores: stores})
+		w.RegisterActivity(&activities.Approvals{Keys: &keys{configs: s.configs}, Stores: stores})
+		w.RegisterActivity(&activities.Cards{Board: s.slack})
+		w.RegisterActivity(&activities.Locks{Runs: s.runs})
 	case queue == workflows.QueueRestore:
-		w.RegisterActivity(&activities.Restores{Stores: &stores{configs: files}, Staging: &staging{configs: files, runs: runs}, Slots: slots})
+		w.RegisterActivity(restores)
+		w.RegisterActivity(changes) // production databases: the admin's URL is known here
 	case strings.HasPrefix(queue, workflows.HostQueue("")):
 		w.RegisterActivity(backups)
+		w.RegisterActivity(restores) // opens what was handed over to this host
+		w.RegisterActivity(changes)
 	}
 }
 

@@ -22,6 +22,7 @@ type postgresCopy struct {
 	folder     string
 	run        recovery.RunRef
 	tables     []string
+	address    string // with which the service uses it
 	production string // URL, empty if not known here
 	sameServer bool
 }
@@ -58,7 +59,7 @@ func (c *postgresCopy) ServerVersion(ctx context.Context) (string, error) {
 }
 
 // Address implements activities.Copy.
-func (c *postgresCopy) Address() string { return c.URL() }
+func (c *postgresCopy) Address() string { return c.address }
 
 // sqliteCopy is a database file in the run's private folder.
 type sqliteCopy struct {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"sync"
@@ -19,6 +20,7 @@ const (
 	stateOK       = "ok"
 	stateDegraded = "degraded" // named, but playbooks go on: they retry
 	stateDown     = "down"
+	stateOff      = "off" // not set up
 )
 
 // Condition is the state of one thing the worker depends on.
@@ -38,16 +40,20 @@ const (
 type health struct {
 	configs *configs
 	client  client.Client
+	slack   *slackDoor // nil where this worker does not talk to Slack
 	queues  []string
 	log     *zap.Logger
 
 	mu           sync.Mutex
-	temporal     Condition
+	conditions   map[string]Condition // temporal, slack, config
 	destinations map[string]Condition
 }
 
-func newHealth(c *configs, temporal client.Client, queues []string, log *zap.Logger) *health {
-	return &health{configs: c, client: temporal, queues: queues, log: log, destinations: map[string]Condition{}}
+func newHealth(c *configs, temporal client.Client, slack *slackDoor, queues []string, log *zap.Logger) *health {
+	return &health{
+		configs: c, client: temporal, slack: slack, queues: queues, log: log,
+		conditions: map[string]Condition{}, destinations: map[string]Condition{},
+	}
 }
 
 // watch looks until ctx ends.
@@ -64,20 +70,44 @@ func (h *health) watch(ctx context.Context) error {
 	}
 }
 
+// The names of the conditions that are no destinations.
+const (
+	nameTemporal = "temporal"
+	nameConfig   = "config"
+	nameSlack    = "slack"
+)
+
 func (h *health) look(ctx context.Context) {
-	h.note(ctx, "temporal", stateDown, func(ctx context.Context) error {
+	h.note(ctx, h.conditions, nameTemporal, stateDown, func(ctx context.Context) error {
 		_, err := h.client.CheckHealth(ctx, &client.CheckHealthRequest{})
 		return err
 	})
 	cfg, err := h.configs.load()
-	h.note(ctx, "config", stateDegraded, func(context.Context) error { return err })
+	h.note(ctx, h.conditions, nameConfig, stateDegraded, func(context.Context) error { return err })
 	if err != nil {
 		return
 	}
+	h.lookAtSlack(ctx)
 	for _, dest := range cfg.DestinationSpecs() {
-		h.note(ctx, dest.Name, stateDegraded, func(ctx context.Context) error { return checkDestination(ctx, h.configs, dest) })
+		h.note(ctx, h.destinations, dest.Name, stateDegraded, func(ctx context.Context) error { return checkDestination(ctx, h.configs, dest) })
 	}
 }
+
+func (h *health) lookAtSlack(ctx context.Context) {
+	if h.slack == nil {
+		return
+	}
+	h.note(ctx, h.conditions, nameSlack, stateDegraded, func(ctx context.Context) error {
+		ok, err := h.slack.check(ctx)
+		if !ok {
+			return errSlackOff
+		}
+		return err
+	})
+}
+
+// errSlackOff is no trouble: decisions come by the CLI and the Temporal UI.
+var errSlackOff = errors.New("slack is not in the config: decisions come by starter and the Temporal UI")
 
 func checkDestination(ctx context.Context, c *configs, dest recovery.DestinationSpec) error {
 	cfg, err := c.load()
@@ -93,11 +123,13 @@ func checkDestination(ctx context.Context, c *configs, dest recovery.Destination
 }
 
 // note runs a check and keeps since when its state is what it is.
-func (h *health) note(ctx context.Context, name, badState string, check func(context.Context) error) {
+func (h *health) note(ctx context.Context, in map[string]Condition, name, badState string, check func(context.Context) error) {
 	checkCtx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	next := Condition{State: stateOK, Since: time.Now().UTC()}
-	if err := check(checkCtx); err != nil {
+	if err := check(checkCtx); errors.Is(err, errSlackOff) {
+		next.State, next.Error = stateOff, err.Error()
+	} else if err != nil {
 		next.State, next.Error = badState, err.Error()
 	}
 	if ctx.Err() != nil {
@@ -105,20 +137,12 @@ func (h *health) note(ctx context.Context, name, badState string, check func(con
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before := h.destinations[name]
-	if name == "temporal" {
-		before = h.temporal
-	}
-	if before.State == next.State {
+	if before := in[name]; before.State == next.State {
 		next.Since = before.Since
 	} else {
 		h.log.Info("dependency changed", zap.String("name", name), zap.String("state", next.State), zap.String("error", next.Error))
 	}
-	if name == "temporal" {
-		h.temporal = next
-	} else {
-		h.destinations[name] = next
-	}
+	in[name] = next
 }
 
 // readiness is the answer of /ready.
@@ -126,6 +150,8 @@ type readiness struct {
 	Ready        bool                 `json:"ready"`
 	Queues       []string             `json:"queues"`
 	Temporal     Condition            `json:"temporal"`
+	Config       Condition            `json:"config"`
+	Slack        *Condition           `json:"slack,omitempty"`
 	Destinations map[string]Condition `json:"destinations"`
 }
 
@@ -150,7 +176,13 @@ func (h *health) handler() http.Handler {
 func (h *health) readiness() readiness {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r := readiness{Ready: h.temporal.State == stateOK, Queues: h.queues, Temporal: h.temporal, Destinations: map[string]Condition{}}
+	r := readiness{
+		Ready: h.conditions[nameTemporal].State == stateOK, Queues: h.queues,
+		Temporal: h.conditions[nameTemporal], Config: h.conditions[nameConfig], Destinations: map[string]Condition{},
+	}
+	if c, ok := h.conditions[nameSlack]; ok {
+		r.Slack = &c
+	}
 	maps.Copy(r.Destinations, h.destinations)
 	return r
 }

@@ -17,6 +17,12 @@ type runs struct {
 	client client.Client
 }
 
+// Holds implements activities.Runs: it says whether a workflow of that id is
+// running.
+func (r *runs) Holds(ctx context.Context, workflowID string) (bool, error) {
+	return r.running(ctx, recovery.RunRef{WorkflowID: workflowID})
+}
+
 // running says whether a run is still going on. A run that Temporal does not
 // know has ended.
 func (r *runs) running(ctx context.Context, run recovery.RunRef) (bool, error) {

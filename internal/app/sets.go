@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/config"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/vault"
@@ -26,14 +28,78 @@ func (s *store) Commit(ctx context.Context, m *recovery.Manifest) error {
 
 // Newest implements activities.Store.
 func (s *store) Newest(ctx context.Context, service string) (recovery.SetID, error) {
-	sets, err := s.vault.Sets(ctx, service, time.Time{}, 1)
+	const many = 100 // sets that restores make for themselves are few
+	sets, err := s.vault.Sets(ctx, service, time.Time{}, many)
 	if err != nil {
 		return "", err
 	}
-	if len(sets) == 0 {
-		return "", fmt.Errorf("find the newest set of %s: %w", service, recovery.ErrNotFound)
+	for _, set := range sets {
+		m, err := s.Manifest(ctx, service, set)
+		if recovery.KindOf(err) == recovery.Unavailable && err != nil {
+			return "", err
+		}
+		if err != nil || m.Purpose == "" { // one that cannot be read is bad news that must be heard
+			return set, nil
+		}
 	}
-	return sets[0], nil
+	return "", fmt.Errorf("find the newest set of %s: %w", service, recovery.ErrNotFound)
+}
+
+// Summaries implements activities.Store.
+func (s *store) Summaries(ctx context.Context, service string, wanted recovery.SetID, limit int) ([]recovery.SetSummary, error) {
+	trusted, err := TrustedKeys(s.cfg)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := s.vault.Catalogue(ctx, service, trusted, time.Time{}, limit)
+	if err != nil {
+		return nil, err
+	}
+	if wanted != "" && !slices.ContainsFunc(entries, func(e vault.Entry) bool { return e.Set == wanted }) {
+		entry, err := s.vault.Entry(ctx, service, wanted, trusted)
+		if err != nil && !errors.Is(err, recovery.ErrNotFound) {
+			return nil, err
+		}
+		if err == nil {
+			entries = append(entries, entry)
+		}
+	}
+	return Summarize(entries), nil
+}
+
+// Summarize tells of sets what a choice among them needs.
+func Summarize(entries []vault.Entry) []recovery.SetSummary {
+	sets := make([]recovery.SetSummary, len(entries))
+	for i, e := range entries {
+		var unreadable error
+		if e.Manifest == nil {
+			unreadable = e.Err
+		}
+		sets[i] = recovery.Summarize(e.Set, e.Manifest, e.Proofs, unreadable)
+	}
+	return sets
+}
+
+// Decide implements activities.Store.
+func (s *store) Decide(ctx context.Context, b *approval.Book) (bool, error) {
+	key, err := signingKey(s.cfg)
+	if err != nil {
+		return false, err
+	}
+	signed, err := recovery.EncodeDecision(b, key)
+	if err != nil {
+		return false, recovery.NewFault(recovery.Permanent, err, "")
+	}
+	err = s.vault.PutOnce(ctx, recovery.DecisionKey(b.Request.Service, b.Request.ID), signed)
+	if errors.Is(err, vault.ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Write implements activities.Store.
+func (s *store) Write(ctx context.Context, key string, content []byte) error {
+	return conflict(s.vault.PutOnce(ctx, key, content))
 }
 
 // Manifest implements activities.Store.

@@ -203,11 +203,19 @@ func (t *trial) check(ctx context.Context, check recovery.SQLCheck) (recovery.Sm
 }
 
 func (t *trial) conclude(took time.Duration) *recovery.SmokeProof {
-	proof := &recovery.SmokeProof{Verdict: recovery.Proven, Steps: t.steps, Took: recovery.Duration(took.Round(time.Millisecond))}
-	for _, step := range t.steps {
+	proof := conclude(t.steps, took)
+	if proof.Verdict == recovery.Disproven {
+		proof.Sentence = "the service did not pass " + proof.Sentence
+	}
+	return proof
+}
+
+// conclude judges steps; the sentence names the first that was not passed.
+func conclude(steps []recovery.SmokeStep, took time.Duration) *recovery.SmokeProof {
+	proof := &recovery.SmokeProof{Verdict: recovery.Proven, Steps: steps, Took: recovery.Duration(took.Round(time.Millisecond))}
+	for _, step := range steps {
 		if !step.OK {
-			proof.Verdict = recovery.Disproven
-			proof.Sentence = fmt.Sprintf("the service did not pass %q on the restored data: %s", step.Name, step.Error)
+			proof.Verdict, proof.Sentence = recovery.Disproven, fmt.Sprintf("%q: %s", step.Name, step.Error)
 			break
 		}
 	}

@@ -30,8 +30,12 @@ func (s *sources) OpenSource(_ context.Context, spec recovery.SourceSpec) (activ
 		if err != nil {
 			return nil, fmt.Errorf("open source %s: %w", spec.Name, err)
 		}
+		url := address.Reveal()
+		if spec.Database != "" {
+			url = (&postgres.Live{Source: spec.Name, URL: url}).URLOf(spec.Database)
+		}
 		return &postgres.Source{
-			Name: spec.Name, URL: address.Reveal(), Tables: spec.Tables,
+			Name: spec.Name, URL: url, Tables: spec.Tables,
 			Fingerprint: spec.Fingerprint, ToolDirs: cfg.Tools.Postgres,
 		}, nil
 	case recovery.KindSQLite:

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,9 @@ func (s *staging) OpenCopy(_ context.Context, plan *recovery.Plan, ref activitie
 	if err != nil {
 		return nil, err
 	}
+	if ref.Beside {
+		return s.openBeside(cfg, plan, ref)
+	}
 	folder, err := runFolder(plan.Staging.Folder, ref.Run)
 	if err != nil {
 		return nil, err
@@ -43,6 +47,44 @@ func (s *staging) OpenCopy(_ context.Context, plan *recovery.Plan, ref activitie
 		return &sqliteCopy{Staging: &sqlite.Staging{Path: filepath.Join(folder, name+".db")}, folder: folder, run: ref.Run, artefact: a}, nil
 	}
 	return nil, recovery.NewFault(recovery.Permanent, fmt.Errorf("restore %s: there is no kind %q", a.Source, a.Kind), "update this worker")
+}
+
+// openBeside opens a copy beside production, which is to take its place: the same
+// copy, on another server.
+func (s *staging) openBeside(cfg *config.Config, plan *recovery.Plan, ref activities.CopyRef) (activities.Copy, error) {
+	spec, err := sourceOf(plan, ref.Artefact.Source)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Kind == recovery.KindSQLite {
+		file, err := besideFile(spec.Path, ref)
+		if err != nil {
+			return nil, err
+		}
+		return &sqliteCopy{Staging: &sqlite.Staging{Path: file}, folder: filepath.Dir(file), run: ref.Run, artefact: ref.Artefact}, nil
+	}
+	live, err := openPostgresLive(cfg, spec)
+	if err != nil {
+		return nil, err
+	}
+	folder, err := runFolder(cmp.Or(plan.Staging.Folder, os.TempDir()), ref.Run)
+	if err != nil {
+		return nil, err
+	}
+	name := postgres.StagingDatabase(ref.Run, spec.Name, ref.Attempt)
+	return &postgresCopy{
+		artefact: ref.Artefact, folder: filepath.Join(folder, fmt.Sprintf("%s.%d", spec.Name, ref.Attempt)), run: ref.Run, tables: spec.Tables,
+		// The service uses it as its own role.
+		address: live.URLOf(name),
+		Staging: postgresStaging(cfg, ref, live.AdminURL, name, folder),
+	}, nil
+}
+
+func postgresStaging(cfg *config.Config, ref activities.CopyRef, server, name, folder string) *postgres.Staging {
+	return &postgres.Staging{
+		ServerURL: server, Database: name, Run: ref.Run, Application: "lifeboat/restore/" + string(ref.Artefact.Set), Tool: ref.Artefact.Tool,
+		ToolDirs: cfg.Tools.Postgres, Folder: folder,
+	}
 }
 
 func (s *staging) openPostgres(cfg *config.Config, plan *recovery.Plan, ref activities.CopyRef, folder string) (activities.Copy, error) {
@@ -62,11 +104,8 @@ func (s *staging) openPostgres(cfg *config.Config, plan *recovery.Plan, ref acti
 			c.production = address.Reveal()
 		}
 	}
-	c.Staging = &postgres.Staging{
-		ServerURL: server, Database: postgres.StagingDatabase(ref.Run, ref.Artefact.Source, ref.Attempt),
-		Run: ref.Run, Application: "lifeboat/restore/" + string(ref.Artefact.Set), Tool: ref.Artefact.Tool,
-		ToolDirs: cfg.Tools.Postgres, Folder: folder,
-	}
+	c.Staging = postgresStaging(cfg, ref, server, postgres.StagingDatabase(ref.Run, ref.Artefact.Source, ref.Attempt), folder)
+	c.address = c.URL()
 	return c, nil
 }
 
@@ -133,8 +172,8 @@ func claim(folder string, run recovery.RunRef) error {
 }
 
 // Release implements activities.Staging: it removes the folder of a run.
-func (s *staging) Release(_ context.Context, plan *recovery.Plan, run recovery.RunRef) error {
-	folder, err := runFolder(plan.Staging.Folder, run)
+func (s *staging) Release(_ context.Context, plan *recovery.Plan, ref activities.CopyRef) error {
+	folder, err := releaseFolder(plan, ref)
 	if err != nil {
 		return err
 	}
@@ -142,6 +181,23 @@ func (s *staging) Release(_ context.Context, plan *recovery.Plan, run recovery.R
 		return fmt.Errorf("remove folder for restored files: %w", err)
 	}
 	return nil
+}
+
+// releaseFolder is the folder that belongs to the run of a copy.
+func releaseFolder(plan *recovery.Plan, ref activities.CopyRef) (string, error) {
+	if ref.Beside && ref.Artefact.Kind == recovery.KindSQLite {
+		spec, err := sourceOf(plan, ref.Artefact.Source)
+		if err != nil {
+			return "", err
+		}
+		file, err := besideFile(spec.Path, ref)
+		return filepath.Dir(file), err
+	}
+	base := plan.Staging.Folder
+	if ref.Beside {
+		base = cmp.Or(base, os.TempDir())
+	}
+	return runFolder(base, ref.Run)
 }
 
 // sweepFolders removes the folders of runs that have ended.

@@ -118,14 +118,19 @@ func (s *store) ReadBack(ctx context.Context, key string, want recovery.Object, 
 	return ends.Check(identities)
 }
 
-// unseal opens the object, shows its sealed bytes to observe, and checks all of
-// them against want, also those that use did not read.
+// unseal opens an object with this store's keys, see openSealed.
 func (s *store) unseal(ctx context.Context, key string, want recovery.Object, observe io.Writer, use func(io.Reader) error) error {
 	identities, err := s.identities()
 	if err != nil {
 		return err
 	}
-	object, size, err := s.vault.Open(ctx, key)
+	return openSealed(ctx, s.vault, identities, key, want, observe, use)
+}
+
+// openSealed opens an object, shows its sealed bytes to observe, and checks all of
+// them against want, also those that use did not read.
+func openSealed(ctx context.Context, v *vault.Vault, identities []age.Identity, key string, want recovery.Object, observe io.Writer, use func(io.Reader) error) error {
+	object, size, err := v.Open(ctx, key)
 	if errors.Is(err, recovery.ErrNotFound) {
 		return recovery.NewFault(recovery.Damaged, err, "")
 	}
@@ -198,7 +203,13 @@ func (s *store) Peek(ctx context.Context, key string, use func(io.Reader) error)
 	if err != nil {
 		return err
 	}
-	object, _, err := s.vault.Open(ctx, key)
+	return peekSealed(ctx, s.vault, identities, key, use)
+}
+
+// peekSealed opens an object for a reader that wants only the beginning; nothing is
+// checked.
+func peekSealed(ctx context.Context, v *vault.Vault, identities []age.Identity, key string, use func(io.Reader) error) error {
+	object, _, err := v.Open(ctx, key)
 	if err != nil {
 		return err
 	}
