@@ -1,6 +1,7 @@
 // The demo runs all of Lifeboat on loopback, with its data in .demo: it fills the
-// example service Where2Eat with data, backs it up, and proves the backup. Start
-// it with `make demo`.
+// example service Where2Eat with data, backs it up, proves the backup, and starts a
+// restore drill that waits for a click in a stand-in for Slack. Start it with `make
+// demo`.
 package main
 
 import (
@@ -40,10 +41,10 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 	if err != nil {
 		return err
 	}
-	say(out, "starting PostgreSQL (production and staging), an S3 server and Temporal; data in %s/", folder)
+	say(out, "starting PostgreSQL (production and staging), an S3 server, Temporal and a stand-in for Slack; data in %s/", folder)
 	s, err := sandbox.Start(ctx, sandbox.Options{
 		Dir: folder, Where2Eat: filepath.Join(bin, "where2eat"),
-		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433),
+		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433), SlackAddress: address(prefer(8099)),
 	})
 	if err != nil {
 		return stopped(ctx, err)
@@ -59,14 +60,19 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 		return stopped(ctx, err)
 	}
 	defer programs.stop()
+	defer d.stopService()
 
 	say(out, "backing Where2Eat up, and proving the backup:")
-	proven := d.backup(ctx)
-	if ctx.Err() != nil {
-		return nil
+	if err := d.starter(ctx, "backup", sandbox.Service); err != nil || ctx.Err() != nil {
+		return stopped(ctx, err)
 	}
-	if once || proven != nil {
-		return proven
+	if once {
+		say(out, "starting a restore drill, and approving it by a click of Sam's in Slack:")
+		return stopped(ctx, d.drillOnce(ctx))
+	}
+	say(out, "starting a restore drill, which waits for a decision:")
+	if err := d.starter(ctx, "drill", sandbox.Service, "--detach"); err != nil {
+		return stopped(ctx, err)
 	}
 	d.goodbye()
 	select {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,7 +28,7 @@ type demo struct {
 
 // env is the environment of the programs.
 func (d *demo) env() []string {
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "WHERE2EAT_LISTEN=" + d.appAddress}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	for name, value := range d.sandbox.Env() {
 		env = append(env, name+"="+value)
 	}
@@ -54,7 +55,16 @@ func (d *demo) writeEnv() error {
 	return nil
 }
 
-// programs are the running worker and service.
+// stopService stops Where2Eat when the demo ends.
+func (d *demo) stopService() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := d.sandbox.StopService(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+	}
+}
+
+// programs are the running programs of the demo.
 type programs struct {
 	cancel  context.CancelFunc
 	all     []*process.Process
@@ -62,26 +72,28 @@ type programs struct {
 	logging []*os.File
 }
 
-// startPrograms starts the service and the worker, and waits until both answer.
+// startPrograms starts the service and the worker, and waits until both answer. The
+// service runs by itself, because a restore stops and starts it.
 func (d *demo) startPrograms(ctx context.Context) (*programs, error) {
+	if err := errors.Join(d.sandbox.Serve(d.appAddress), d.sandbox.WriteConfig()); err != nil {
+		return nil, err
+	}
+	if err := d.sandbox.StartService(ctx); err != nil {
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	p := &programs{cancel: cancel, ended: make(chan string, 2)}
-	for _, program := range []struct {
-		name  string
-		args  []string
-		ready string
-	}{
-		{"where2eat", nil, d.appAddress},
-		{"worker", []string{"--listen", d.workerAddress}, d.workerAddress},
-	} {
-		err := p.start(running, d, program.name, program.args)
-		if err == nil {
-			err = p.wait(ctx, program.name, "http://"+program.ready+"/ready")
-		}
-		if err != nil {
-			p.stop()
-			return nil, err
-		}
+	err := p.start(running, d, "worker", []string{"--listen", d.workerAddress})
+	if err == nil {
+		err = p.wait(ctx, "where2eat", "http://"+d.appAddress+"/ready")
+	}
+	if err == nil {
+		err = p.wait(ctx, "worker", "http://"+d.workerAddress+"/ready")
+	}
+	if err != nil {
+		p.stop()
+		d.stopService()
+		return nil, err
 	}
 	return p, nil
 }
@@ -149,27 +161,71 @@ func (p *programs) stop() {
 	}
 }
 
-// backup runs `starter backup`; its exit code says whether the set is proven.
-func (d *demo) backup(ctx context.Context) error {
+// starter runs the CLI; its exit code says whether all is well.
+func (d *demo) starter(ctx context.Context, args ...string) error {
 	return process.Run(ctx, process.Command{
-		Path: filepath.Join(d.bin, "starter"), Args: []string{"backup", sandbox.Service}, Env: d.env(), Stdout: d.out, Stderr: os.Stderr,
+		Path: filepath.Join(d.bin, "starter"), Args: args, Env: d.env(), Stdout: d.out, Stderr: os.Stderr,
 	})
 }
+
+// drillOnce runs a drill to its end and approves it as Sam, by a click on its card.
+func (d *demo) drillOnce(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if err := d.approve(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	if err := d.starter(ctx, "drill", sandbox.Service); err != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	return nil
+}
+
+// approve clicks on the button of the first card that has one.
+func (d *demo) approve(ctx context.Context) error {
+	slack, card := d.sandbox.Slack, ""
+	err := slack.Wait(ctx, func() bool {
+		for _, m := range slack.Messages() {
+			if strings.Contains(string(m.Blocks), `"action_id":"`+approveAction+`"`) {
+				card = m.TS
+			}
+		}
+		return card != ""
+	})
+	if err != nil {
+		return err
+	}
+	return slack.Click(sam, card, approveAction)
+}
+
+const (
+	approveAction = "approve"
+	sam           = "U0SAM"
+)
 
 // goodbye says what is there and what to do with it.
 func (d *demo) goodbye() {
 	fmt.Fprintf(d.out, `
 ==> all of it is running
-  Temporal UI   %s
-  Where2Eat     http://%s          (ada@where2eat.example, lunch-is-served)
-  worker        http://%s/ready
+  Slack, a stand-in   %s
+  Temporal UI         %s
+  Where2Eat           http://%s          (ada@where2eat.example, lunch-is-served)
+  worker              http://%s/ready
+
+A restore drill waits for a decision. Be Sam in the Slack page and click on "Start the drill", or run
+                                     . %[5]s/env && bin/starter pending
+                                     bin/starter decide RUN approve --as sam
 
 Try next, in another shell:
-  1. see what is in the bucket:      . %[4]s/env && bin/starter sets where2eat
-  2. damage it, and see it noticed:  find %[4]s/s3 -name 'notes.*.db.zst.age' | xargs -n1 sh -c 'printf X | dd of="$0" bs=1 seek=500 conv=notrunc status=none'
-                                     . %[4]s/env && bin/starter verify where2eat
-  3. start a backup from the Temporal UI: Start Workflow, task queue lifeboat, type BackupAndVerify, input {"service":"where2eat"}
+  1. see what is in the bucket:      . %[5]s/env && bin/starter sets where2eat
+  2. damage it, and see it noticed:  find %[5]s/s3 -name 'notes.*.db.zst.age' | xargs -n1 sh -c 'printf X | dd of="$0" bs=1 seek=500 conv=notrunc status=none'
+                                     . %[5]s/env && bin/starter verify where2eat
+  3. drop a table, and get it back:  psql "$WHERE2EAT_DATABASE_URL" -c 'drop table visits cascade'
+                                     bin/starter restore where2eat --source app        (or /lifeboat restore in the Slack page)
+  4. start a backup from the Temporal UI: Start Workflow, task queue lifeboat, type BackupAndVerify, input {"service":"where2eat"}
 
 Ctrl-C stops all of it.
-`, d.sandbox.Temporal.UIURL, d.appAddress, d.workerAddress, folder)
+`, d.sandbox.Slack.URL, d.sandbox.Temporal.UIURL, d.appAddress, d.workerAddress, folder)
 }

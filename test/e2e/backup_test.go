@@ -96,7 +96,7 @@ func TestCatalogueOutlivesTemporal(t *testing.T) {
 	require.Zero(t, before.Code, before.Stderr)
 	require.Contains(t, before.Stdout, string(first.Set))
 
-	r.Temporal.Stop()
+	r.StopTemporal()
 	require.NoError(t, os.RemoveAll(filepath.Join(r.Dir, "temporal")))
 	after := r.Starter("sets", sandbox.Service, "--json")
 	require.Zero(t, after.Code, after.Stderr)

@@ -28,6 +28,7 @@ const ballast = `
 create table ballast as select g id, (select string_agg(md5(g::text || i::text), '') from generate_series(1, 32) i) filler from generate_series(1, 200000) g;
 alter table ballast add primary key (id);
 create index on ballast (left(filler, 200));
+alter table ballast owner to where2eat;
 `
 
 // newRig is a Lifeboat whose service has a database of a few hundred megabytes.

@@ -1,14 +1,15 @@
 // Histories records the history of a workflow for the replay tests: while
-// `make demo` of a release is up, and after `. .demo/env`,
+// `make demo` of a release is up in a clone at /srv/lifeboat, and after
+// `. .demo/env`,
 //
 //	go run ./test/histories NAME WORKFLOW_ID [RUN_ID]
 //
-// writes workflows/testdata/histories/NAME.json. Paths and names of the machine it
-// was recorded on are taken out.
+// writes workflows/testdata/histories/NAME.json. The place of the clone is always
+// the same, because paths stand in plans, and decisions hold the digests of plans:
+// paths cannot be taken out afterwards.
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,8 @@ import (
 	"path/filepath"
 	"regexp"
 
-	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
-	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/temporalproto"
 	"go.temporal.io/sdk/client"
 )
@@ -31,7 +30,13 @@ func main() {
 	}
 }
 
+// home is where histories are recorded.
+const home = "/srv/lifeboat"
+
 func run(ctx context.Context, args []string) error {
+	if root, err := filepath.Abs("."); err != nil || root != home {
+		return fmt.Errorf("record from a clone at %s, not at %s", home, root)
+	}
 	if len(args) < 2 || len(args) > 3 {
 		return errors.New("usage: go run ./test/histories NAME WORKFLOW_ID [RUN_ID]")
 	}
@@ -52,13 +57,6 @@ func run(ctx context.Context, args []string) error {
 		}
 		h.Events = append(h.Events, event)
 	}
-	root, err := filepath.Abs(".")
-	if err != nil {
-		return err
-	}
-	if err := neutralise(ctx, &h, root); err != nil {
-		return err
-	}
 	data, err := temporalproto.CustomJSONMarshalOptions{Indent: " "}.Marshal(&h)
 	if err != nil {
 		return err
@@ -68,15 +66,3 @@ func run(ctx context.Context, args []string) error {
 }
 
 var identity = regexp.MustCompile(`"identity": *"[^"]*"`)
-
-// neutralise takes the folder of this clone out of every payload.
-func neutralise(ctx context.Context, h *history.History, root string) error {
-	return proxy.VisitPayloads(ctx, h, proxy.VisitPayloadsOptions{
-		Visitor: func(_ *proxy.VisitPayloadsContext, payloads []*common.Payload) ([]*common.Payload, error) {
-			for _, p := range payloads {
-				p.Data = bytes.ReplaceAll(p.Data, []byte(root), []byte("/srv/lifeboat"))
-			}
-			return payloads, nil
-		},
-	})
-}

@@ -39,7 +39,7 @@ func (r *Rig) Secrets() []string {
 	key, err := os.ReadFile(r.KeyFile())
 	require.NoError(r.t, err)
 	return []string{
-		r.S3.SecretKey, r.Env["WHERE2EAT_DATABASE_URL"], r.Env["STAGING_DATABASE_URL"], strings.TrimSpace(string(key)), "lifeboat-signing-key-",
+		r.S3.SecretKey, r.Env["WHERE2EAT_DATABASE_URL"], r.Env["WHERE2EAT_ADMIN_URL"], r.Env["STAGING_DATABASE_URL"], strings.TrimSpace(string(key)), "lifeboat-signing-key-", "lifeboat-approval-key-",
 	}
 }
 

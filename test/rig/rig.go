@@ -47,10 +47,13 @@ type Rig struct {
 	*sandbox.Sandbox
 	Env map[string]string // of worker and starter
 
-	t testing.TB
+	t               testing.TB
+	client          client.Client
+	temporalStopped bool
 }
 
-// New starts the servers and fills the example service with data. Staging lives
+// New starts the servers and fills the example service with data. At the end of the
+// test all of its runs are replayed. Staging lives
 // in another time zone than production. change, if given, changes the options.
 func New(t testing.TB, change ...func(*sandbox.Options)) *Rig {
 	t.Helper()
@@ -72,6 +75,12 @@ func New(t testing.TB, change ...func(*sandbox.Options)) *Rig {
 		r.Env[name] = os.Getenv(name)
 	}
 	r.Configure(func(c *sandbox.Config) { c.GiveUpAfter = "5m" })
+	r.Client() // closed after the replay
+	t.Cleanup(func() {
+		if !t.Failed() && !r.temporalStopped {
+			r.replay()
+		}
+	})
 	return r
 }
 
@@ -97,14 +106,32 @@ func (r *Rig) Exec(database, sql string) {
 	require.NoError(r.t, r.Production.Exec(context.Background(), database, sql))
 }
 
-// Client is a client of the rig's Temporal.
+// StopTemporal stops Temporal for the rest of the test.
+func (r *Rig) StopTemporal() {
+	r.replay()
+	r.temporalStopped = true
+	r.Temporal.Stop()
+}
+
+// Client is a client of the rig's Temporal: the same one each time.
 func (r *Rig) Client() client.Client {
 	r.t.Helper()
-	c, err := client.Dial(client.Options{HostPort: r.Temporal.Address})
-	require.NoError(r.t, err)
-	r.t.Cleanup(c.Close)
-	return c
+	if r.client == nil {
+		c, err := client.Dial(client.Options{HostPort: r.Temporal.Address, Logger: quiet{}})
+		require.NoError(r.t, err)
+		r.t.Cleanup(c.Close)
+		r.client = c
+	}
+	return r.client
 }
+
+// quiet says nothing: what the client tells is in its errors.
+type quiet struct{}
+
+func (quiet) Debug(string, ...any) {}
+func (quiet) Info(string, ...any)  {}
+func (quiet) Warn(string, ...any)  {}
+func (quiet) Error(string, ...any) {}
 
 // Vault opens the S3 destination.
 func (r *Rig) Vault() *vault.Vault {
