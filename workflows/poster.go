@@ -37,6 +37,9 @@ type delivery struct {
 	Notes []card.Note `json:"notes,omitempty"` // not posted yet, oldest first
 	// Unsure is true if a try may have posted without our knowing.
 	Unsure bool `json:"unsure,omitempty"`
+	// Tried is true if the first of the notes may be in the thread already: its text
+	// must not change any more.
+	Tried bool `json:"tried,omitempty"`
 }
 
 const (
@@ -90,7 +93,21 @@ func (t *teller) say(ctx workflow.Context, text string, mention []string, loud b
 	}
 }
 
+// maxNote is how long quiet notes grow when they wait together, in bytes.
+const maxNote = 2500
+
+// note queues a message. Quiet ones that wait are joined, because Slack takes only
+// about one a second.
 func (p *poster) note(text string, mention []string, loud bool) {
+	n := len(p.mail.Notes)
+	quiet := !loud && len(mention) == 0
+	if quiet && (n > 1 || n == 1 && !p.mail.Tried) {
+		last := &p.mail.Notes[n-1]
+		if !last.Loud && len(last.Mention) == 0 && len(last.Text)+len(text) < maxNote {
+			last.Text += "\n" + text
+			return
+		}
+	}
 	slices.Sort(mention)
 	p.noted++
 	p.mail.Notes = append(p.mail.Notes, card.Note{Key: strconv.Itoa(p.noted), Text: text, Mention: slices.Compact(mention), Loud: loud})
@@ -167,9 +184,10 @@ func (d *delivery) post(ctx workflow.Context, stale *bool) error {
 		}
 	case len(d.Notes) > 0:
 		note := d.Notes[0]
+		d.Tried = true
 		in := activities.PostNoteInput{Ref: d.Ref, Note: note, Again: d.Unsure}
 		if err = workflow.ExecuteActivity(options, cards.PostNote, in).Get(ctx, nil); err == nil {
-			d.Notes = d.Notes[1:]
+			d.Notes, d.Tried = d.Notes[1:], false
 		}
 	}
 	d.Unsure = err != nil

@@ -1,11 +1,14 @@
 package workflows_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
@@ -21,7 +24,16 @@ func TestReplay(t *testing.T) {
 		t.Run(filepath.Base(history), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			workflows.Register(replayer)
-			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(nil, history))
+			file, err := os.Open(history)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, file.Close()) }()
+			recorded, err := client.HistoryFromJSON(file, client.HistoryJSONOptions{})
+			require.NoError(t, err)
+			// Under its own id: the ids of children are made from it.
+			run := recorded.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
+			require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(nil, recorded, worker.ReplayWorkflowHistoryOptions{
+				OriginalExecution: workflow.Execution{ID: run.GetWorkflowId(), RunID: run.GetOriginalExecutionRunId()},
+			}))
 		})
 	}
 }
