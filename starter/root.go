@@ -75,6 +75,7 @@ playbooks, and shows what they left.
 		c.restoreCommand(),
 		c.pendingCommand(),
 		c.decideCommand(),
+		c.timelineCommand(),
 		c.setsCommand(),
 		c.showCommand(),
 		c.recoverCommand(),

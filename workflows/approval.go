@@ -115,6 +115,9 @@ func (g *gate) offer(ctx workflow.Context, r approval.Request) (*approval.Book, 
 }
 
 func (g *gate) settle(ctx workflow.Context, r approval.Request, aloud bool) (*approval.Book, error) {
+	if why := r.Impossible(); why != "" {
+		return nil, badInput("ask for a decision on %s of %s: %s", r.Step, g.plan.Service, why)
+	}
 	for {
 		g.open(ctx, r)
 		if aloud {

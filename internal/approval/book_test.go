@@ -343,3 +343,15 @@ func TestBookSurvivesJSON(t *testing.T) {
 	require.Equal(t, b, &again)
 	require.ErrorContains(t, json.Unmarshal([]byte(`{"outcome":"passed"}`), &again), `read outcome "passed": use one of ["open" "approved"`)
 }
+
+// A request that nobody could ever approve says so at once.
+func TestImpossibleRequest(t *testing.T) {
+	r := approval.Request{RequestedBy: "sam", Policy: recovery.PolicySpec{Approvers: []string{"kim", "sam"}, Needed: 2}}
+	require.Equal(t, "approvals needed: 2, but only kim may give one, because sam asked for it: let somebody else ask, or change the policy", r.Impossible())
+	r.RequestedBy = "ann"
+	require.Empty(t, r.Impossible())
+	r.RequestedBy, r.Policy.SelfAfter = "sam", recovery.Duration(time.Minute)
+	require.Empty(t, r.Impossible())
+	alone := approval.Request{Confirm: "where2eat", Policy: recovery.PolicySpec{Approvers: []string{"kim"}, Needed: 1}}
+	require.Contains(t, alone.Impossible(), "but nobody may give one, because nobody vouches for who asked")
+}

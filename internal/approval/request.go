@@ -93,6 +93,22 @@ func (r *Request) MayApprove() []string {
 	})
 }
 
+// Impossible says why the request can never be approved; empty if it can.
+func (r *Request) Impossible() string {
+	may := r.MayApprove()
+	if len(may) >= r.Needed() {
+		return ""
+	}
+	who, why := "nobody", "nobody vouches for who asked"
+	if len(may) > 0 {
+		who = "only " + names(may)
+	}
+	if r.RequestedBy != "" {
+		why = r.RequestedBy + " asked for it"
+	}
+	return fmt.Sprintf("approvals needed: %d, but %s may give one, because %s: let somebody else ask, or change the policy", r.Needed(), who, why)
+}
+
 // names writes "rebecca or sam".
 func names(list []string) string {
 	switch len(list) {

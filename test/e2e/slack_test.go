@@ -122,6 +122,14 @@ func TestDrillInSlack(t *testing.T) {
 	for _, m := range slack.Thread(card.TS) {
 		thread = append(thread, m.Text)
 	}
+	timeline := r.Starter("timeline", run)
+	require.Equal(t, 0, timeline.Code, timeline.Stderr)
+	for _, line := range []string{
+		"begun, asked for by sam (slack)", "approve by sam (slack): sam asked for this and may not approve it; rebecca may",
+		"approve by rebecca (slack): approved by rebecca", "a decision that cannot be read, by a signal", "restore app (", "ended well",
+	} {
+		require.Contains(t, timeline.Stdout, line)
+	}
 	story := strings.Join(thread, "\n")
 	require.Contains(t, story, "RTO 1h met")
 	require.Contains(t, story, "RPO 24h met")
