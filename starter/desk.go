@@ -40,10 +40,10 @@ const patience = 15 * time.Second
 
 // who says who uses the command.
 func (d *desk) who() (string, error) {
-	if d.as != "" {
-		return d.as, nil
+	if d.as == "" {
+		return d.Operator()
 	}
-	return d.Operator()
+	return d.as, d.ActAs(d.as)
 }
 
 // start starts a playbook in the name of whoever uses the command.

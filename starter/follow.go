@@ -110,7 +110,7 @@ func (f *follower) show(s workflows.Status, beat activities.Progress) {
 		f.waiting = s.Waiting
 		if s.Waiting != "" {
 			f.tell("waits for a decision: " + s.Waiting)
-			f.tell("decide it in Slack, or with: starter decide " + f.run.GetID() + " approve")
+			f.tell("decide it in Slack, or as `starter pending` says")
 		}
 	}
 	doing := s.Doing

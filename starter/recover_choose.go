@@ -88,7 +88,7 @@ func newestEntry(entries []vault.Entry) (e *vault.Entry, doubt string) {
 		return &entries[i], ""
 	}
 	if i := slices.IndexFunc(sets, func(s recovery.SetSummary) bool {
-		return s.Unreadable == "" && s.Standing.Verdict != recovery.Disproven
+		return s.Purpose == "" && s.Unreadable == "" && s.Standing.Verdict != recovery.Disproven
 	}); i >= 0 {
 		return &entries[i], ", which nobody has read back yet"
 	}

@@ -112,9 +112,13 @@ func describeRestored(run string, r *recovery.Restoration) string {
 		fmt.Fprintf(&b, "  safety backup  %s\n", r.Safety)
 	}
 	for _, s := range r.Swaps {
-		fmt.Fprintf(&b, "  set aside      %s\n", s.Aside)
+		if s.Out != "" {
+			fmt.Fprintf(&b, "  set aside      %s\n", s.Aside)
+		}
 	}
-	fmt.Fprintf(&b, "  undo           until %s: starter decide %s approve\n", stamp(r.UndoTil), run)
+	if !r.UndoTil.IsZero() {
+		fmt.Fprintf(&b, "  undo           until %s: starter decide %s approve\n", stamp(r.UndoTil), run)
+	}
 	return b.String()
 }
 

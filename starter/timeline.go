@@ -173,7 +173,7 @@ func (r *reader) decided(e *history.HistoryEvent) {
 		}
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		if a := e.GetWorkflowExecutionSignaledEventAttributes(); a.GetSignalName() == workflows.Decide {
-			r.add(e, "%s, by a signal", decisionText(a.GetInput()))
+			r.add(e, "%s, as a signal claims", decisionText(a.GetInput()))
 		}
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
 		r.add(e, "asked to cancel")
@@ -212,7 +212,7 @@ func requestedBy(input *common.Payloads) string {
 	if converter.GetDefaultDataConverter().FromPayloads(input, &in) != nil || in.Requested == nil {
 		return ""
 	}
-	return ", asked for by " + in.Requested.By + " (" + in.Requested.Via + ")"
+	return ", as its input says asked for by " + in.Requested.By + " (" + in.Requested.Via + ")"
 }
 
 func text(p *common.Payload) string {

@@ -68,9 +68,11 @@ func (r *restore) backwards() []recovery.Swap {
 	}
 	var back []recovery.Swap
 	for _, s := range slices.Backward(r.result.Swaps) {
-		if b, ok := s.Back(); ok {
-			back = append(back, b)
+		b, ok := s.Back()
+		if !ok { // half of it would be worse than none
+			return nil
 		}
+		back = append(back, b)
 	}
 	return back
 }
@@ -121,7 +123,7 @@ func (r *restore) losses(ctx workflow.Context) ([]approval.Fact, error) {
 	case err != nil:
 		return []approval.Fact{{Label: label, Value: "NONE could be made: " + reason(err)}}, nil
 	}
-	facts := []approval.Fact{{Label: label, Value: string(made.Manifest.Set)}}
+	facts := []approval.Fact{{Label: label, Value: madeAs(made.Manifest)}}
 	if r.safety == nil {
 		return facts, nil
 	}
@@ -155,6 +157,7 @@ func (r *restore) undo(ctx workflow.Context, back []recovery.Swap) error {
 		r.result.State, r.result.Sentence = undone.State, undone.Sentence
 		return nil
 	case undone.State != recovery.StateRestored:
+		r.shout(ctx, "undoing it did not work: "+undone.Sentence, r.people()...)
 		return errors.New("undoing it did not work: " + undone.Sentence)
 	}
 	r.result.State, r.result.Sentence, r.result.Swaps = recovery.StateUndone, undone.Sentence, undone.Swaps
@@ -186,6 +189,14 @@ func (r *restore) offerDrop(ctx workflow.Context) error {
 	if n := len(made.Manifest.Failures); n > 0 {
 		return errors.New("it could not be backed up: " + made.Manifest.Failures[0].Error)
 	}
+	// What is removed must have been read back: it is the only copy of some rows.
+	report, err := verifyInChild(ctx, r.teller, r.plan, VerifySetInput{Service: r.in.Service, Set: made.Manifest.Set, Target: recovery.LevelReadBack})
+	if err != nil {
+		return err
+	}
+	if !report.Reached() {
+		return errors.New("its backup could not be read back: " + report.Sentence)
+	}
 	request, err := r.requestFor("remove", *r.plan.Approvals.Drop, doomed)
 	if err != nil {
 		return err
@@ -193,7 +204,7 @@ func (r *restore) offerDrop(ctx workflow.Context) error {
 	request.What, request.Approve, request.Reject = "Remove what the restore of "+r.in.Service+" has set aside", "Remove it", "Leave it there"
 	request.Facts = []approval.Fact{
 		{Label: "Set aside", Value: strings.Join(r.asides(), ", ")},
-		{Label: "Backed up as", Value: string(made.Manifest.Set)},
+		{Label: "Backed up as", Value: string(made.Manifest.Set) + ", read back"},
 	}
 	book, err := r.ask(ctx, request)
 	if err != nil {

@@ -98,6 +98,25 @@ func TestUndoWithoutABackupOfWhatItReplaces(t *testing.T) {
 	require.Equal(t, recovery.StateUndone, r.State)
 }
 
+// What another restore has left there since is not undone, and the service is not
+// stopped in vain.
+func TestUndoThatComesTooLate(t *testing.T) {
+	w := newProduction(t)
+	in := w.bySam(workflows.RestoreInput{})
+	env := w.env(t)
+	play(t, env, w.approve(env, "restore", "kim"), w.approve(env, "undo", "kim"),
+		turn{"confirm undo", func(b *approval.Book) {
+			w.places.at["app"] = "99"
+			env.SignalWorkflow(workflows.Decide, w.vouched(env, b, "kim", approval.Approve))
+		}}, w.reject(env, "remove", "kim"))
+	r, err := restore(t, env, in)
+	require.NoError(t, err)
+	require.Equal(t, recovery.StateRestored, r.State)
+	require.Contains(t, r.Sentence, "database app on db1 is not what this restore left there: it cannot be undone any more")
+	require.Len(t, w.only("command"), 2, "stopped and started for the restore alone")
+	require.Equal(t, "99", w.places.at["app"])
+}
+
 func TestUndoThatFails(t *testing.T) {
 	run := func(t *testing.T, w *world, change func(retired, former string)) (*recovery.Restoration, error) {
 		in := w.bySam(workflows.RestoreInput{})
@@ -115,7 +134,7 @@ func TestUndoThatFails(t *testing.T) {
 		r, err := run(t, w, func(_, former string) { w.swapErr[former] = []error{refused} })
 		require.NoError(t, err)
 		require.Equal(t, recovery.StateRestored, r.State)
-		require.Regexp(t, `what was set aside stays where it is \(app\S+, /srv/notes.db\S+\): undoing it did not work: production is what it was before: the swap did not work: swap app: sessions`, r.Sentence)
+		require.Regexp(t, `what was set aside stays where it is \(app\S+, /srv/notes.db\S+\): undoing it did not work: the restored data is still in place: the swap did not work: swap app: sessions`, r.Sentence)
 		require.Equal(t, map[string]string{"app": "3", "/srv/notes.db": "4", aside(t, w, "app"): "1", aside(t, w, "/srv/notes.db"): "2"}, w.places.at)
 		require.Empty(t, w.only("drop"))
 	})
@@ -170,7 +189,7 @@ func TestWhatWasSetAsideIsRemovedOnceItIsBackedUp(t *testing.T) {
 	require.Equal(t, map[string]string{"app": "3", "/srv/notes.db": "4"}, w.places.at)
 	set := w.committedFor(recovery.PurposeSetAside)
 	require.Equal(t, set, r.Removed)
-	require.Equal(t, string(set), fact(t, asked.Facts, "Backed up as"))
+	require.Equal(t, string(set)+", read back", fact(t, asked.Facts, "Backed up as"))
 	require.Regexp(t, `; what was set aside is removed, and kept as set `+string(set)+`$`, r.Sentence)
 	require.Equal(t, recovery.StateRestored, r.State)
 }

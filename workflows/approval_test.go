@@ -170,7 +170,7 @@ func TestGateRefuses(t *testing.T) {
 		"a claim to come from Slack, with the proof of another": {
 			func(w *world, env *testsuite.TestWorkflowEnvironment, b *approval.Book) any {
 				return door(w, env, b, func(d *approval.Decision) { d.Proof = w.vouched(env, b, "kim", approval.Approve).Proof })
-			}, "a decision sent through Temporal is not enough here", approval.ViaTemporal,
+			}, "it could not be checked who sent this", approval.ViaTemporal,
 		},
 		"another plan": {
 			func(w *world, env *testsuite.TestWorkflowEnvironment, b *approval.Book) any {
@@ -196,7 +196,7 @@ func TestGateRefuses(t *testing.T) {
 			func(w *world, env *testsuite.TestWorkflowEnvironment, b *approval.Book) any {
 				w.keyErr = errors.New("read secret: no such file")
 				return w.vouched(env, b, "rebecca", approval.Approve)
-			}, "a decision sent through Temporal is not enough here", approval.ViaTemporal,
+			}, "it could not be checked who sent this", approval.ViaTemporal,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,11 +59,16 @@ type changeData struct {
 	copies []activities.CopyRef
 	kept   []activities.Kept // copies that have a lasting name
 	halted time.Time         // when the service was stopped
-	result recovery.Restoration
+	// unchecked says why the running service could not be checked.
+	unchecked string
+	result    recovery.Restoration
 }
 
 func (c *changeData) run(ctx workflow.Context) error {
 	if len(c.in.Back) > 0 {
+		if err := c.checkBack(ctx); err != nil {
+			return err
+		}
 		return c.exchange(ctx, c.in.Back)
 	}
 	if err := c.checkLive(ctx); err != nil || c.result.State == recovery.StateStale {
@@ -91,6 +96,24 @@ func (c *changeData) checkLive(ctx workflow.Context) error {
 			c.result.State = recovery.StateStale
 			c.result.Sentence = fmt.Sprintf("production is untouched: %s is not what it was when the plan was made", now.Where)
 			return nil
+		}
+	}
+	return nil
+}
+
+// checkBack looks whether production is still what the restore left: otherwise it
+// cannot be undone, and the service is not stopped in vain.
+func (c *changeData) checkBack(ctx workflow.Context) error {
+	for _, s := range c.in.Back {
+		if switches(c.in.Plan, s.Source) {
+			continue // the service's own command decides what is live
+		}
+		states, err := inspectLive(ctx, c.teller, c.in.Plan, []string{s.Source})
+		if err != nil {
+			return err
+		}
+		if states[0].Identity != s.Out {
+			return fmt.Errorf("%s is not what this restore left there: it cannot be undone any more", states[0].Where)
 		}
 	}
 	return nil

@@ -64,6 +64,9 @@ func (c *changeData) restoredSentence(trouble string) string {
 	if trouble != "" {
 		what += "; BUT " + trouble
 	}
+	if c.unchecked != "" {
+		what += "; the running service was NOT checked: " + c.unchecked
+	}
 	return what
 }
 
@@ -80,7 +83,11 @@ func (c *changeData) retreat(ctx workflow.Context, done []recovery.Swap, stop bo
 		c.did(ctx, c.result.Sentence)
 		return
 	}
-	c.result.Sentence = "production is what it was before: " + c.revive(ctx, stop, why)
+	c.result.Sentence = "production is what it was before: "
+	if len(c.in.Back) > 0 {
+		c.result.Sentence = "the restored data is still in place: "
+	}
+	c.result.Sentence += c.revive(ctx, stop, why)
 	if !ran {
 		c.dropRetired(ctx, done)
 		c.dropCopies(ctx)
@@ -122,22 +129,26 @@ func (c *changeData) stops(swaps []recovery.Swap) bool {
 }
 
 func (c *changeData) halt(ctx workflow.Context, stop bool) error {
-	if err := c.command(ctx, activities.CommandMaintenanceOn, c.in.Plan.Commands.MaintenanceOn); err != nil {
+	if err := c.command(ctx, activities.CommandMaintenanceOn, c.in.Plan.Commands.MaintenanceOn, c.hurried()); err != nil {
 		return err
 	}
 	if !stop {
 		return nil
 	}
-	return c.command(ctx, activities.CommandStop, c.in.Plan.Commands.Stop)
+	return c.command(ctx, activities.CommandStop, c.in.Plan.Commands.Stop, c.hurried())
 }
+
+// hurried is how long a step is tried for which the service is down: rather than
+// longer, what was there is put back.
+func (c *changeData) hurried() time.Duration { return min(downGiveUp, c.in.Plan.GiveUpAfter.Std()) }
 
 // resume is halt backwards; it does all it can.
 func (c *changeData) resume(ctx workflow.Context, stop bool) error {
 	var err error
 	if stop {
-		err = c.command(ctx, activities.CommandStart, c.in.Plan.Commands.Start)
+		err = c.command(ctx, activities.CommandStart, c.in.Plan.Commands.Start, c.in.Plan.GiveUpAfter.Std())
 	}
-	if off := c.command(ctx, activities.CommandMaintenanceOff, c.in.Plan.Commands.MaintenanceOff); off != nil {
+	if off := c.command(ctx, activities.CommandMaintenanceOff, c.in.Plan.Commands.MaintenanceOff, c.in.Plan.GiveUpAfter.Std()); off != nil {
 		c.did(ctx, "the maintenance page could not be taken off: "+reason(off))
 	}
 	if stop {
@@ -146,14 +157,14 @@ func (c *changeData) resume(ctx workflow.Context, stop bool) error {
 	return err
 }
 
-func (c *changeData) command(ctx workflow.Context, name activities.CommandName, command []string) error {
+func (c *changeData) command(ctx workflow.Context, name activities.CommandName, command []string, giveUp time.Duration) error {
 	if len(command) == 0 {
 		return nil
 	}
 	c.now(ctx, "running the service's command "+string(name))
 	plan := c.in.Plan
 	return step{
-		name: "command " + string(name), options: urgent(HostQueue(plan.Host)), activity: changes.RunCommand, giveUp: plan.GiveUpAfter.Std(),
+		name: "command " + string(name), options: urgent(HostQueue(plan.Host)), activity: changes.RunCommand, giveUp: giveUp,
 		input: func(int) any { return activities.CommandInput{Plan: plan, Command: name} },
 	}.run(ctx, c.teller, nil)
 }
@@ -163,24 +174,24 @@ func (c *changeData) swap(ctx workflow.Context, swaps []recovery.Swap, stopped b
 	var done []recovery.Swap
 	for _, s := range swaps {
 		done = append(done, s) // also one that fails: it may have been done nevertheless
-		if err := c.swapOne(ctx, s, stopped); err != nil {
+		if err := c.swapOne(ctx, s, stopped, c.hurried()); err != nil {
 			return done, err
 		}
 	}
 	return done, nil
 }
 
-func (c *changeData) swapOne(ctx workflow.Context, s recovery.Swap, stopped bool) error {
+func (c *changeData) swapOne(ctx workflow.Context, s recovery.Swap, stopped bool, giveUp time.Duration) error {
 	c.now(ctx, "swapping "+s.Source)
 	if switches(c.in.Plan, s.Source) {
 		return step{
-			name: "switch " + s.Source, options: urgent(HostQueue(c.in.Plan.Host)), activity: changes.SwitchDatabase, giveUp: c.in.Plan.GiveUpAfter.Std(),
+			name: "switch " + s.Source, options: urgent(HostQueue(c.in.Plan.Host)), activity: changes.SwitchDatabase, giveUp: giveUp,
 			input: func(int) any { return activities.SwitchInput{Plan: c.in.Plan, Source: s.Source, Name: s.New} },
 		}.run(ctx, c.teller, nil)
 	}
 	var swapped recovery.Swapped
 	err := step{
-		name: "swap " + s.Source, options: urgent(liveQueue(c.in.Plan, s.Source)), activity: changes.SwapLive, giveUp: c.in.Plan.GiveUpAfter.Std(),
+		name: "swap " + s.Source, options: urgent(liveQueue(c.in.Plan, s.Source)), activity: changes.SwapLive, giveUp: giveUp,
 		input: func(int) any { return activities.SwapInput{Plan: c.in.Plan, Swap: s, Stopped: stopped} },
 	}.run(ctx, c.teller, &swapped)
 	c.result.Down += swapped.Down
@@ -202,7 +213,7 @@ func (c *changeData) putBack(ctx workflow.Context, done []recovery.Swap, stopped
 			stuck = append(stuck, fmt.Sprintf("nothing was there before as %s, so nothing was put back: if it is there now, it is what was restored", s.Live))
 			continue
 		}
-		if err := c.swapOne(ctx, back, stopped); err != nil {
+		if err := c.swapOne(ctx, back, stopped, c.in.Plan.GiveUpAfter.Std()); err != nil {
 			stuck = append(stuck, fmt.Sprintf("%s could not be put back: %s; what was there before is kept as %s, unless it is still there as %s", s.Source, reason(err), s.Aside, s.Live))
 		}
 	}
@@ -214,7 +225,7 @@ func (c *changeData) putBack(ctx workflow.Context, done []recovery.Swap, stopped
 func (c *changeData) checkService(ctx workflow.Context) (trouble string) {
 	plan := c.in.Plan
 	if plan.Live == nil {
-		c.did(ctx, "the running service was not checked: live is not configured")
+		c.unchecked = "live is not configured"
 		return ""
 	}
 	c.now(ctx, "checking the running service")
@@ -224,7 +235,7 @@ func (c *changeData) checkService(ctx workflow.Context) (trouble string) {
 		input: func(int) any { return activities.LivePlan{Plan: plan} },
 	}.run(ctx, c.teller, &proof)
 	if err != nil {
-		c.did(ctx, "the running service could NOT be checked: "+reason(err))
+		c.unchecked = reason(err)
 		return ""
 	}
 	c.result.Live = &proof

@@ -186,7 +186,7 @@ func TestServiceThatCannotBeLookedAtIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, recovery.StateRestored, r.State)
 	require.Nil(t, r.Live)
-	require.Contains(t, w.board.last().Done, "the running service could NOT be checked: check the running service: live.baseURL is refused by this host")
+	require.Contains(t, r.Sentence, "; the running service was NOT checked: check the running service: live.baseURL is refused by this host")
 }
 
 // Where nothing was before, there is nothing to go back to.

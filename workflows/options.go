@@ -71,6 +71,9 @@ const (
 	// cleanGiveUp bounds clean-up, which runs also after a cancel.
 	cleanGiveUp = 10 * time.Minute
 
+	// downGiveUp bounds a step for which the service is down.
+	downGiveUp = 2 * time.Minute
+
 	// heldFor is how long an attempt must have gone on to count as new trouble when
 	// it fails: longer than a heartbeat takes to be missed.
 	heldFor = 2 * time.Minute

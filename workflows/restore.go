@@ -163,6 +163,9 @@ func (r *restore) look(ctx workflow.Context) error {
 			return badInput("restore %s: %s cannot be replaced: %s", r.in.Service, state.Where, strings.Join(state.Refusals, "; "))
 		}
 	}
+	if err := r.checkRoom(); err != nil {
+		return err
+	}
 	if !r.in.Beside {
 		if err := r.save(ctx); err != nil {
 			return err
@@ -170,6 +173,32 @@ func (r *restore) look(ctx workflow.Context) error {
 	}
 	r.facts(ctx, r.describe()...)
 	return nil
+}
+
+// room is how many bytes on its disk a copy beside production needs for one byte of
+// a dump, by the kind of its source: rows, indexes, and the log that is written on
+// the way; or the new file and what is set aside.
+var room = map[string]int64{recovery.KindPostgres: 3, recovery.KindSQLite: 2}
+
+// checkRoom refuses a restore that would fill the disk of the running service, as
+// far as it is known how much is free there.
+func (r *restore) checkRoom() error {
+	for _, state := range r.live {
+		a, _ := r.manifest.Artefact(state.Source)
+		if need := room[state.Kind] * a.Dump.PlainSize; state.Free > 0 && state.Free < need {
+			return badInput("restore %s: there is no room beside %s: it needs about %s, and %s are free: make room, or choose one source", r.in.Service, state.Where, recovery.Bytes(need), recovery.Bytes(state.Free))
+		}
+	}
+	return nil
+}
+
+// madeAs names a backup, and what it lacks.
+func madeAs(m recovery.Manifest) string {
+	parts := []string{string(m.Set)}
+	for _, f := range m.Failures {
+		parts = append(parts, fmt.Sprintf("WITHOUT %s: %s", f.Source, f.Error))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // save makes the safety backup. Where production cannot be dumped any more, the
@@ -233,9 +262,9 @@ func (r *restore) describe() []approval.Fact {
 	if r.in.Beside {
 		return facts
 	}
-	safety := "made just now: " + string(r.result.Safety)
-	if r.safety == nil {
-		safety = "NONE could be made: " + r.noSafety
+	safety := "NONE could be made: " + r.noSafety
+	if r.safety != nil {
+		safety = "made just now: " + madeAs(*r.safety)
 	}
 	facts = append(facts, approval.Fact{Label: "Safety backup", Value: safety},
 		approval.Fact{Label: "Can be undone", Value: fmt.Sprintf("for %s; what is replaced is set aside", r.plan.UndoFor)})

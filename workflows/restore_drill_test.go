@@ -35,7 +35,7 @@ func TestDrillThatNobodyDecides(t *testing.T) {
 	require.Contains(t, document, "| Set | `"+string(set)+"` from main |\n")
 	require.Contains(t, document, "| Restore time | ")
 	require.Contains(t, document, "RTO 1h met, ")
-	require.Contains(t, document, "| Expected | 2m, from the drills before |\n")
+	require.Contains(t, document, "| Expected | 2m, from the restores before |\n")
 	require.Contains(t, document, "| notes | proven, proven | 7 | ")
 	require.Contains(t, document, "1. log in: passed (")
 }

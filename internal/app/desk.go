@@ -51,6 +51,22 @@ func (d *Desk) Operator() (string, error) {
 	return name, nil
 }
 
+// ActAs lets whoever runs a command on this machine act as a person. It is told
+// wherever that person's word is: the account stands beside the door.
+func (d *Desk) ActAs(name string) error {
+	account, err := user.Current()
+	if err != nil {
+		return fmt.Errorf("find who you are: %w", err)
+	}
+	if _, ok := d.find(func(p recovery.Person) bool { return p.Name == name }); !ok {
+		return recovery.NewFault(recovery.Permanent, fmt.Errorf("act as %q: nobody under people in the config has that name", name), "")
+	}
+	if _, own := d.find(func(p recovery.Person) bool { return p.Name == name && p.CLI == account.Username }); !own {
+		d.Via += ", account " + account.Username
+	}
+	return nil
+}
+
 func (d *Desk) find(is func(recovery.Person) bool) (string, bool) {
 	cfg, err := d.Config()
 	if err != nil {
@@ -220,15 +236,17 @@ func (d *Desk) Pending(ctx context.Context) ([]approval.Book, error) {
 		return nil, fmt.Errorf("list what waits for a decision: %w", err)
 	}
 	var books []approval.Book
+	var failed error
 	for _, e := range listed.GetExecutions() {
 		of, err := d.PendingOf(ctx, recovery.RunRef{WorkflowID: e.GetExecution().GetWorkflowId(), RunID: e.GetExecution().GetRunId()})
-		if hasEnded(err) != "" {
+		if err != nil { // ended since, or it cannot be asked now: that must not hide the others
+			failed = err
 			continue
 		}
-		if err != nil {
-			return nil, err
-		}
 		books = append(books, of...)
+	}
+	if len(books) == 0 && failed != nil && hasEnded(failed) == "" {
+		return nil, failed
 	}
 	return books, nil
 }

@@ -157,7 +157,7 @@ func (l *sqliteLive) Keep(ctx context.Context, ref activities.CopyRef) (name, wh
 	if err != nil {
 		return "", "", err
 	}
-	name = l.Path + ".at-" + strings.ToLower(string(ref.Artefact.Set))
+	name = sqlite.KeptPath(l.Path, string(ref.Artefact.Set))
 	return name, "file " + name, l.Live.Keep(ctx, beside, name)
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -76,8 +77,16 @@ func runCommand(ctx context.Context, plan *recovery.Plan, name string, args []st
 	}
 	said := lastLine(output)
 	for _, variable := range env { // what it was given may be secret
-		_, value, _ := strings.Cut(variable, "=")
+		name, value, _ := strings.Cut(variable, "=")
+		if name != newDatabaseURL {
+			continue
+		}
 		said = strings.ReplaceAll(said, value, "***")
+		if u, err := url.Parse(value); err == nil && u.User != nil {
+			if password, _ := u.User.Password(); password != "" {
+				said = strings.NewReplacer(password, "***", url.QueryEscape(password), "***", url.PathEscape(password), "***").Replace(said)
+			}
+		}
 	}
 	return recovery.NewFault(recovery.Permanent, fmt.Errorf("run %s: %w%s", name, err, said), "mend the command, and see that it may be run again")
 }

@@ -28,8 +28,9 @@ type slackDoor struct {
 
 	mu      sync.Mutex
 	app     *slackapp.App
-	options slackapp.Options // of app
-	trouble error            // why there is no app
+	options slackapp.Options   // of app
+	stop    context.CancelFunc // ends its listening, nil if it does not listen
+	trouble error              // the last that was logged
 }
 
 func newSlackDoor(files *configs, temporal client.Client, log *zap.Logger) *slackDoor {
@@ -48,7 +49,7 @@ func (s *slackDoor) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		app, err := s.open()
 		if err == nil && app != nil {
-			err = app.Run(ctx)
+			err = s.listen(ctx, app)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -62,6 +63,20 @@ func (s *slackDoor) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// listen runs an app until ctx ends, or the settings ask for another one.
+func (s *slackDoor) listen(ctx context.Context, app *slackapp.App) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	current := s.app == app
+	s.stop = cancel
+	s.mu.Unlock()
+	if !current {
+		return nil
+	}
+	return app.Run(ctx)
 }
 
 func (s *slackDoor) fail(err error) {
@@ -94,7 +109,10 @@ func (s *slackDoor) open() (*slackapp.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.app, s.options, s.trouble = app, options, nil
+	if s.stop != nil { // it listens with the settings of before
+		s.stop()
+	}
+	s.app, s.options, s.stop, s.trouble = app, options, nil, nil
 	return app, nil
 }
 

@@ -146,6 +146,8 @@ func (b *Book) refuse(at time.Time, d Decision, verified bool) string {
 		return "this request has expired, and counts as not approved"
 	case !slices.Contains(r.Policy.Approvers, d.By):
 		return fmt.Sprintf("%s may not decide this; %s may", d.By, names(r.MayApprove()))
+	case !verified && d.Proof != "" && !r.Policy.Unverified:
+		return "it could not be checked who sent this: try again; if it stays so, approvals.key is not the same for the door and for the worker"
 	case !verified && !r.Policy.Unverified:
 		return "a decision sent through Temporal is not enough here, because nobody vouches for who sent it: use the button in Slack, or starter decide"
 	}

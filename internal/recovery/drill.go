@@ -36,7 +36,7 @@ func (d *Drill) Markdown() string {
 	}
 	fmt.Fprintf(&b, "| Restore time | %s |\n| Age of the data | %s |\n", r.RTO.Sentence("RTO"), r.RPO.Sentence("RPO"))
 	if d.Expected > 0 {
-		fmt.Fprintf(&b, "| Expected | %s, from the drills before |\n", d.Expected)
+		fmt.Fprintf(&b, "| Expected | %s, from the restores before |\n", d.Expected)
 	}
 	b.WriteString("\n## What was restored\n\n| source | result | rows | read back in | restored in |\n|---|---|---|---|---|\n")
 	for _, a := range r.Artefacts {

@@ -28,7 +28,7 @@ func TestDrillReport(t *testing.T) {
 	require.Equal(t, "# Restore drill of where2eat: PASSED\n\nall is well\n\n"+
 		"| | |\n|---|---|\n| Set | `20261122T180000Z-000003` from main |\n| Begun | 2026-11-22 18:00:00 UTC |\n| Ended | 2026-11-22 18:02:00 UTC |\n"+
 		"| Asked for by | sam |\n| Decision | drill approved: kim by slack: go \\| ahead now |\n"+
-		"| Restore time | 2m: RTO 1h met, 58m to spare |\n| Age of the data | 1h30m: RPO 1h MISSED by 30m |\n| Expected | 3m, from the drills before |\n\n"+
+		"| Restore time | 2m: RTO 1h met, 58m to spare |\n| Age of the data | 1h30m: RPO 1h MISSED by 30m |\n| Expected | 3m, from the restores before |\n\n"+
 		"## What was restored\n\n| source | result | rows | read back in | restored in |\n|---|---|---|---|---|\n| app | proven, proven | 7 | 1s | 1m |\n\n"+
 		"## The service on the restored data\n\n1. log in: passed (1s)\n\nRun `drill/1` (`r1`), config commit abc with changes.\n", d.Markdown())
 

@@ -35,7 +35,11 @@ func (r renderer) details(b *approval.Book) []slack.Block {
 		blocks = append(blocks, slack.NewDividerBlock())
 		blocks = append(blocks, sections(decided)...)
 	}
-	return append(blocks, small("Digest of this plan: "+escape(q.Digest, 100)+"\nBy hand: starter decide "+escape(q.Run.WorkflowID, 300)+" approve"))
+	byHand := "starter decide " + q.Run.WorkflowID + " approve"
+	if q.Confirm != "" {
+		byHand += " --confirm " + q.Confirm
+	}
+	return append(blocks, small("Digest of this plan: "+escape(q.Digest, 100)+"\nBy hand: "+escape(byHand, 400)))
 }
 
 func refusals(b *approval.Book) []markup {

@@ -46,7 +46,7 @@ func TestDrillDecidedByCLI(t *testing.T) {
 	document, err := r.Vault().Get(context.Background(), drill.Document)
 	require.NoError(t, err)
 	require.Contains(t, string(document), "# Restore drill of where2eat: PASSED")
-	require.Contains(t, string(document), "| Decision | drill approved: sam by cli |")
+	require.Contains(t, string(document), "| Decision | drill approved: sam by cli, account ")
 	require.True(t, strings.HasPrefix(drill.Document, "drills/where2eat/"))
 
 	var shown struct{ Log []recovery.Proof }

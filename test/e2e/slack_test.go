@@ -98,7 +98,7 @@ func TestDrillInSlack(t *testing.T) {
 		why = append(why, refusal.Via+": "+refusal.Why)
 	}
 	all := strings.Join(why, "\n")
-	require.Contains(t, all, "temporal: a decision sent through Temporal is not enough here")
+	require.Contains(t, all, "temporal: it could not be checked who sent this")
 	require.Contains(t, all, "temporal: the plan has changed since it was shown")
 	require.Contains(t, all, "temporal: this is not a decision")
 	require.Empty(t, refused.Votes)
@@ -125,8 +125,8 @@ func TestDrillInSlack(t *testing.T) {
 	timeline := r.Starter("timeline", run)
 	require.Equal(t, 0, timeline.Code, timeline.Stderr)
 	for _, line := range []string{
-		"begun, asked for by sam (slack)", "approve by sam (slack): sam asked for this and may not approve it; rebecca may",
-		"approve by rebecca (slack): approved by rebecca", "a decision that cannot be read, by a signal", "restore app (", "ended well",
+		"begun, as its input says asked for by sam (slack)", "approve by sam (slack): sam asked for this and may not approve it; rebecca may",
+		"approve by rebecca (slack): approved by rebecca", "a decision that cannot be read, as a signal claims", "restore app (", "ended well",
 	} {
 		require.Contains(t, timeline.Stdout, line)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
@@ -14,6 +15,10 @@ import (
 // Identity tells a database file from every other that had or will have its path;
 // empty if there is none.
 func Identity(path string) (string, error) { return identity(path) }
+
+// KeptPath names a file that was restored beside the live one to stay there; set
+// tells from which set.
+func KeptPath(live, set string) string { return live + keptInfix + strings.ToLower(set) }
 
 // Keep gives a file that was restored beside the live one a lasting name, and its
 // owner and permissions. Asked again, it finds that it was done.

@@ -28,6 +28,7 @@ type Live struct {
 
 const (
 	asideInfix   = ".before-"
+	keptInfix    = ".at-"
 	besidePrefix = ".lifeboat-"
 )
 
@@ -118,6 +119,9 @@ func unwritable(ctx context.Context, path string) string {
 // one. Dropping what is not there is no error.
 func (l *Live) Drop(_ context.Context, path, wanted string) error {
 	name, ok := strings.CutPrefix(path, l.Path+asideInfix)
+	if !ok {
+		name, ok = strings.CutPrefix(path, l.Path+keptInfix)
+	}
 	if !ok || name == "" || strings.ContainsRune(name, filepath.Separator) {
 		return recovery.NewFault(recovery.Permanent, fmt.Errorf("drop %s: it was not set aside for %s", path, l.Path), "")
 	}
