@@ -50,8 +50,10 @@ const (
 	// postAgain and maxPostAgain bound the pause after a try that failed.
 	postAgain    = 5 * time.Second
 	maxPostAgain = 5 * time.Minute
-	// deliverFor is how long DeliverCard tries.
-	deliverFor = 7 * 24 * time.Hour
+	// deliverFor is how long DeliverCard tries, at last once in maxDeliverPause: longer
+	// than any outage, and as long as a history may grow.
+	deliverFor      = 90 * 24 * time.Hour
+	maxDeliverPause = time.Hour
 )
 
 // startPoster begins to show a run, if its plan says where.
@@ -239,7 +241,7 @@ func DeliverCard(ctx workflow.Context, mail delivery) error {
 			if workflow.Now(ctx).Sub(begun) > deliverFor {
 				return plainError(err)
 			}
-			wait, pause = pause, min(2*pause, maxPostAgain)
+			wait, pause = pause, min(2*pause, maxDeliverPause)
 		}
 		timer := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: "next post"})
 		if err := timer.Get(ctx, nil); err != nil {
