@@ -22,8 +22,7 @@ type gate struct {
 	book     *approval.Book // of the newest request, nil if nothing was asked
 	earlier  []approval.Book
 	asked    int
-	offering bool // what is open is an offer, which nobody need decide
-	checking int  // decisions whose door is being looked at
+	checking int // decisions whose door is being looked at
 }
 
 // startedWithin is how far the time of a claim who started a run may be from the
@@ -119,7 +118,6 @@ func (g *gate) settle(ctx workflow.Context, r approval.Request, aloud bool) (*ap
 	if why := r.Impossible(); why != "" {
 		return nil, badInput("ask for a decision on %s of %s: %s", r.Step, g.plan.Service, why)
 	}
-	g.offering = !aloud
 	for {
 		g.open(ctx, r)
 		if aloud {

@@ -154,10 +154,7 @@ func (p *poster) refresh() {
 	if b := p.gate.book; b != nil {
 		copied := *b
 		if b.Outcome == approval.Open {
-			c.Open, c.Facts = &copied, nil // the request has its own
-			if c.State = card.Waiting; p.gate.offering {
-				c.State = card.Done // nobody need decide it
-			}
+			c.Open, c.State, c.Facts = &copied, card.Waiting, nil // the request has its own
 		} else {
 			c.Decided = append(c.Decided, copied)
 		}

@@ -100,6 +100,35 @@ func TestRestoreUntouched(t *testing.T) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
+// The running service is not well on the restored data: what was there before is
+// put back by itself, and what the service wrote meanwhile is kept.
+func TestRestoreSwapsBack(t *testing.T) {
+	t.Parallel()
+	r := rig.New(t)
+	r.Serve()
+	r.StartWorker()
+	set := r.Backup().Set
+	mark(r, "present")
+	r.Configure(func(c *sandbox.Config) { c.LiveURL = "http://127.0.0.1:1" }) // nothing answers there
+	run := r.StartRun("restore", "--set", string(set))
+	approve(t, r, run, "restore")
+	err := r.Client().GetWorkflow(context.Background(), run, "").Get(context.Background(), nil)
+	var failed *temporal.ApplicationError
+	require.True(t, errors.As(err, &failed))
+	require.Equal(t, workflows.ErrorUntouched, failed.Type())
+	require.Contains(t, failed.Message(), `production is what it was before: the running service did not pass "the service answers"`)
+	require.Equal(t, [2]string{"present", "present"}, marks(r))
+	require.Equal(t, "present", r.Value(sandbox.Database, "select min(name) from restaurants"))
+	var undone []string
+	for _, name := range r.Databases() {
+		if strings.HasSuffix(name, "-undone_where2eat") {
+			undone = append(undone, name)
+		}
+	}
+	require.Len(t, undone, 1, "what the service may have written is kept")
+	require.Contains(t, failed.Message(), undone[0])
+}
+
 // Restored beside production and left there, for single rows out of the past.
 func TestRestoreBeside(t *testing.T) {
 	t.Parallel()

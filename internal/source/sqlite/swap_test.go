@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -70,7 +71,13 @@ func TestSwapLosesNoRowOfAnOpenWriter(t *testing.T) {
 		t.Run(journal, func(t *testing.T) {
 			s := newSwapping(t, journal, false)
 			writer := start(t, "write", s.live.Path)
+			// A writer that never rests may keep the swap out, which then says so and has
+			// changed nothing: it is asked again, as a run does.
 			_, err := s.live.Swap(t.Context(), s.job)
+			for deadline := time.Now().Add(time.Minute); err != nil && time.Now().Before(deadline); _, err = s.live.Swap(t.Context(), s.job) {
+				require.ErrorContains(t, err, "another program keeps the database locked")
+				require.Equal(t, recovery.Unavailable, recovery.KindOf(err))
+			}
 			require.NoError(t, err)
 			// What it writes now is in the new database.
 			for range 20 {
