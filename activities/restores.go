@@ -3,7 +3,6 @@ package activities
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -247,18 +246,7 @@ func readFingerprint(ctx context.Context, s Store, in CopyInput) (*recovery.Fing
 	if err != nil {
 		return nil, err
 	}
-	var f recovery.Fingerprint
-	if err := json.Unmarshal(content, &f); err != nil {
-		return nil, recovery.NewFault(recovery.Damaged, fmt.Errorf("read fingerprint: %w", err), "")
-	}
-	digest, err := f.Digest()
-	if err != nil {
-		return nil, err
-	}
-	if digest != in.Copy.Artefact.Fingerprint {
-		return nil, recovery.NewFault(recovery.Damaged, fmt.Errorf("read fingerprint: its digest is not the one in the manifest"), "")
-	}
-	return &f, nil
+	return recovery.DecodeFingerprint(content, in.Copy.Artefact.Fingerprint)
 }
 
 // readCompanion returns the plain bytes of a companion, nil if there is none.

@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -220,18 +219,15 @@ func (r *Rescue) compare(ctx context.Context, service string, c *rescueCopy, don
 	if err != nil {
 		return err
 	}
-	var want recovery.Fingerprint
-	if err := json.Unmarshal(text, &want); err != nil {
-		return damaged("read fingerprint: %w", err)
-	}
-	if digest, err := want.Digest(); err != nil || digest != a.Fingerprint {
-		return damaged("read fingerprint: its digest is not the one in the manifest")
+	want, err := recovery.DecodeFingerprint(text, a.Fingerprint)
+	if err != nil {
+		return err
 	}
 	got, err := c.Fingerprint(ctx)
 	if err != nil {
 		return err
 	}
-	diffs := recovery.Compare(&want, got)
+	diffs := recovery.Compare(want, got)
 	if recovery.AnyText(diffs) {
 		var reworded *recovery.Fingerprint
 		err := peekSealed(ctx, r.Vault, r.Identities, a.Key(service, a.Dump), func(dump io.Reader) error {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,23 @@ func (f *Fingerprint) Sort() {
 func (f *Fingerprint) Encode() ([]byte, error) {
 	f.Sort()
 	return json.Marshal(f)
+}
+
+// DecodeFingerprint reads what Encode wrote, and wants it to have the digest that
+// the manifest says. The fault is Damaged.
+func DecodeFingerprint(content []byte, digest string) (*Fingerprint, error) {
+	var f Fingerprint
+	if err := json.Unmarshal(content, &f); err != nil {
+		return nil, NewFault(Damaged, fmt.Errorf("read fingerprint: %w", err), "")
+	}
+	got, err := f.Digest()
+	if err != nil {
+		return nil, err
+	}
+	if got != digest {
+		return nil, NewFault(Damaged, errors.New("read fingerprint: its digest is not the one in the manifest"), "")
+	}
+	return &f, nil
 }
 
 // Digest is the SHA-256 of Encode, in hexadecimal.
