@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
@@ -173,17 +172,7 @@ func (c *Changes) keep(ctx context.Context, in KeepInput) (*Kept, error) {
 // TryBeside starts the service on the copies beside production, as its own role,
 // and tries it out.
 func (c *Changes) TryBeside(ctx context.Context, in StagingInput) (*recovery.SmokeProof, error) {
-	ctx, w := begin(ctx, "trying out the service on the restored data")
-	copies := map[string]Copy{}
-	for _, ref := range in.Copies {
-		opened, err := c.Staging.OpenCopy(ctx, &in.Plan, ref)
-		if err != nil {
-			return nil, w.finish(ctx, err)
-		}
-		copies[ref.Artefact.Source] = opened
-	}
-	proof, err := c.Staging.Smoke(ctx, &in.Plan, copies)
-	return proof, w.finish(ctx, err)
+	return tryOut(ctx, c.Staging, in)
 }
 
 // CommandName names one of the service's commands.
@@ -280,80 +269,4 @@ func (c *Changes) compareDigest(ctx context.Context, in CopyInput) (*Compared, e
 func (c *Changes) DropBeside(ctx context.Context, in StagingInput) error {
 	ctx, w := begin(ctx, "removing the restored copies")
 	return w.finish(ctx, dropCopies(ctx, c.Staging, in))
-}
-
-// CompareSetsInput names two sets of a service.
-type CompareSetsInput struct {
-	Plan    recovery.Plan     `json:"plan"`
-	Now     recovery.Manifest `json:"now"`
-	Then    recovery.Manifest `json:"then"`
-	Sources []string          `json:"sources"` // empty: all
-}
-
-// maxTables bounds the tables that a comparison names.
-const maxTables = 15
-
-// ComparedSets says how the rows of two sets differ.
-type ComparedSets struct {
-	Tables []recovery.TableChange `json:"tables"` // at most maxTables, the greatest losses first
-	More   int                    `json:"more,omitempty"`
-	Same   int                    `json:"same"` // tables with the same rows, not named
-	// Unknown lists the sources whose rows are not known in both sets.
-	Unknown []string `json:"unknown,omitempty"`
-}
-
-// CompareSets opens the fingerprints of two sets and compares the rows of each
-// table.
-func (r *Restores) CompareSets(ctx context.Context, in CompareSetsInput) (*ComparedSets, error) {
-	ctx, w := begin(ctx, "comparing rows")
-	out, err := r.compareSets(ctx, in)
-	return out, w.finish(ctx, err)
-}
-
-func (r *Restores) compareSets(ctx context.Context, in CompareSetsInput) (*ComparedSets, error) {
-	out := &ComparedSets{}
-	err := useStore(ctx, r.Stores, in.Plan.Destination, in.Plan.Encryption, func(s Store) error {
-		for _, then := range in.Then.Artefacts {
-			if len(in.Sources) > 0 && !slices.Contains(in.Sources, then.Source) {
-				continue
-			}
-			now, ok := in.Now.Artefact(then.Source)
-			if !ok || now.Fingerprint == "" || then.Fingerprint == "" {
-				out.Unknown = append(out.Unknown, then.Source)
-				continue
-			}
-			changes, err := compareArtefacts(ctx, s, in.Plan, now, then)
-			if err != nil {
-				return err
-			}
-			out.add(changes)
-		}
-		return nil
-	})
-	return out, err
-}
-
-func (c *ComparedSets) add(changes []recovery.TableChange) {
-	for _, change := range changes {
-		switch {
-		case change.Same:
-			c.Same++
-		case len(c.Tables) == maxTables:
-			c.More++
-		default:
-			c.Tables = append(c.Tables, change)
-		}
-	}
-}
-
-func compareArtefacts(ctx context.Context, s Store, plan recovery.Plan, now, then recovery.Artefact) ([]recovery.TableChange, error) {
-	newer, err := readFingerprint(ctx, s, CopyInput{Plan: plan, Copy: CopyRef{Artefact: now}})
-	if err != nil {
-		return nil, fmt.Errorf("of set %s: %w", now.Set, err)
-	}
-	older, err := readFingerprint(ctx, s, CopyInput{Plan: plan, Copy: CopyRef{Artefact: then}})
-	if err != nil {
-		return nil, fmt.Errorf("of set %s: %w", then.Set, err)
-	}
-	return recovery.CompareRows(then.Source, newer, older), nil
 }

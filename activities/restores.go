@@ -205,16 +205,20 @@ func (r *Restores) explain(ctx context.Context, s Store, c Copy, in CopyInput, g
 
 // SmokeTest starts the service on the restored copies and tries it out.
 func (r *Restores) SmokeTest(ctx context.Context, in StagingInput) (*recovery.SmokeProof, error) {
+	return tryOut(ctx, r.Staging, in)
+}
+
+func tryOut(ctx context.Context, staging Staging, in StagingInput) (*recovery.SmokeProof, error) {
 	ctx, w := begin(ctx, "trying out the service on the restored data")
 	copies := map[string]Copy{}
 	for _, ref := range in.Copies {
-		c, err := r.Staging.OpenCopy(ctx, &in.Plan, ref)
+		c, err := staging.OpenCopy(ctx, &in.Plan, ref)
 		if err != nil {
 			return nil, w.finish(ctx, err)
 		}
 		copies[ref.Artefact.Source] = c
 	}
-	proof, err := r.Staging.Smoke(ctx, &in.Plan, copies)
+	proof, err := staging.Smoke(ctx, &in.Plan, copies)
 	return proof, w.finish(ctx, err)
 }
 
