@@ -175,17 +175,12 @@ func (r *restore) look(ctx workflow.Context) error {
 	return nil
 }
 
-// room is how many bytes on its disk a copy beside production needs for one byte of
-// a dump, by the kind of its source: rows, indexes, and the log that is written on
-// the way; or the new file and what is set aside.
-var room = map[string]int64{recovery.KindPostgres: 3, recovery.KindSQLite: 2}
-
 // checkRoom refuses a restore that would fill the disk of the running service, as
 // far as it is known how much is free there.
 func (r *restore) checkRoom() error {
 	for _, state := range r.live {
 		a, _ := r.manifest.Artefact(state.Source)
-		if need := room[state.Kind] * a.Dump.PlainSize; state.Free > 0 && state.Free < need {
+		if need := a.Room(); state.Free > 0 && state.Free < need {
 			return badInput("restore %s: there is no room beside %s: it needs about %s, and %s are free: make room, or choose one source", r.in.Service, state.Where, recovery.Bytes(need), recovery.Bytes(state.Free))
 		}
 	}

@@ -11,10 +11,6 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/source/sqlite"
 )
 
-// restoreGrowth is how many bytes on staging's disk one byte of a dump needs:
-// rows, indexes, and the log that is written on the way.
-const restoreGrowth = 3
-
 // postgresCopy is a throwaway database.
 type postgresCopy struct {
 	*postgres.Staging
@@ -29,7 +25,7 @@ type postgresCopy struct {
 
 // Preflight implements activities.Copy.
 func (c *postgresCopy) Preflight(ctx context.Context) error {
-	return c.Staging.Preflight(ctx, c.artefact, restoreGrowth*c.artefact.Dump.PlainSize, c.production, c.sameServer)
+	return c.Staging.Preflight(ctx, c.artefact, c.artefact.Room(), c.production, c.sameServer)
 }
 
 // Restore implements activities.Copy.

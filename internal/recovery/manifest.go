@@ -113,6 +113,16 @@ func (a *Artefact) Companion(role string) (Object, bool) {
 	return Object{}, false
 }
 
+// Room is how many bytes on a disk restoring the artefact needs, about: for a
+// database its rows, indexes, and the log that is written on the way; for a file
+// itself, and the one that it is set beside.
+func (a *Artefact) Room() int64 {
+	if a.Kind == KindPostgres {
+		return 3 * a.Dump.PlainSize
+	}
+	return 2 * a.Dump.PlainSize
+}
+
 // Key is where an object of the artefact stands at the destination.
 func (a *Artefact) Key(service string, o Object) string {
 	return SetPrefix(service, a.Set) + o.Name
