@@ -13,9 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"syscall"
 
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
 )
 
@@ -41,16 +41,22 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 	if err != nil {
 		return err
 	}
+	slackAddress, slackErr := listenOn(8099)
+	appAddress, appErr := listenOn(8090)
+	workerAddress, workerErr := listenOn(8080)
+	if err := errors.Join(slackErr, appErr, workerErr); err != nil {
+		return err
+	}
 	say(out, "starting PostgreSQL (production and staging), an S3 server, Temporal and a stand-in for Slack; data in %s/", folder)
 	s, err := sandbox.Start(ctx, sandbox.Options{
 		Dir: folder, Where2Eat: filepath.Join(bin, "where2eat"),
-		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433), SlackAddress: address(prefer(8099)),
+		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433), SlackAddress: slackAddress,
 	})
 	if err != nil {
 		return stopped(ctx, err)
 	}
 	defer s.Stop()
-	d := &demo{sandbox: s, bin: bin, out: out, appAddress: address(prefer(8090)), workerAddress: address(prefer(8080))}
+	d := &demo{sandbox: s, bin: bin, out: out, appAddress: appAddress, workerAddress: workerAddress}
 	if err := d.writeEnv(); err != nil {
 		return err
 	}
@@ -111,7 +117,7 @@ func lock() (unlock func(), err error) {
 
 // prefer returns the port if it is free, and 0, for any, if it is not.
 func prefer(port int) int {
-	l, err := net.Listen("tcp", address(port))
+	l, err := net.Listen("tcp", loopback.Port{Number: port}.Address())
 	if err != nil {
 		return 0
 	}
@@ -121,13 +127,14 @@ func prefer(port int) int {
 	return port
 }
 
-// address is a port on loopback; for 0 it finds a free one.
-func address(port int) string {
-	if port == 0 {
-		if l, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-			defer func() { _ = l.Close() }()
-			return l.Addr().String()
-		}
+// listenOn is host:port on loopback: the port if it is free, or any other.
+func listenOn(port int) (string, error) {
+	if prefer(port) != 0 {
+		return loopback.Port{Number: port}.Address(), nil
 	}
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	free, err := loopback.Reserve()
+	if err != nil {
+		return "", err
+	}
+	return free.Address(), nil
 }

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 	"github.com/lifeboat-run/lifeboat/internal/probe"
 	"github.com/lifeboat-run/lifeboat/internal/process"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -55,11 +55,12 @@ type trial struct {
 // run returns an error only if the trial could not be made; how it went is in
 // the steps.
 func (t *trial) run(ctx context.Context) error {
-	port, err := freePort()
+	port, err := loopback.Reserve()
 	if err != nil {
 		return err
 	}
-	t.fill = t.replacer(port)
+	defer port.Release()
+	t.fill = t.replacer(port.Number)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	output := process.NewTail(outputKept)
@@ -220,17 +221,4 @@ func conclude(steps []recovery.SmokeStep, took time.Duration) *recovery.SmokePro
 		}
 	}
 	return proof
-}
-
-// freePort finds a port on loopback that nothing listens on.
-func freePort() (port int, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	address, ok := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil || !ok {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	return address.Port, nil
 }

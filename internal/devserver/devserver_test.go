@@ -44,13 +44,13 @@ func TestPostgres(t *testing.T) {
 		require.NotContains(t, err.Error(), right)
 	})
 
-	pg.Exec(t, "postgres", "create table t (n int); insert into t select generate_series(1, 100)")
 	for name, again := range map[string]func(){
 		"keeps its data over a restart": pg.Restart,
 		"keeps its data over a crash":   func() { pg.Kill(); pg.Restart() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := pg.URL("postgres")
+			pg.Exec(t, "postgres", "drop table if exists t; create table t (n int); insert into t select generate_series(1, 100)")
 			again()
 			require.Equal(t, before, pg.URL("postgres"))
 			require.Equal(t, "100", queryText(t, pg.URL("postgres"), "select count(*)::text from t"))

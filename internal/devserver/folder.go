@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 )
 
 // remembered reads what an earlier start wrote to a private file, or writes what
@@ -34,27 +33,15 @@ func remembered(file string, fresh func() (string, error)) (string, error) {
 // randomSecret makes a password or key that needs no quoting anywhere.
 func randomSecret() (string, error) { return rand.Text(), nil }
 
-// freePort finds a free TCP port on loopback. It stays below the range from which
-// the kernel picks ports for outgoing connections, so that none takes the port
-// while a server restarts.
-func freePort() (int, error) {
-	const first, count = 15000, 15000
-	for range 100 {
-		n, err := rand.Int(rand.Reader, big.NewInt(count))
-		if err != nil {
-			return 0, err
-		}
-		port := first + int(n.Int64())
-		l, err := net.Listen("tcp", address(port))
-		if err != nil {
-			continue
-		}
-		return port, l.Close()
+// listenOn is the port that a server listens on: the one that is wanted or, for 0,
+// a free one, which stays this program's so that the server can be stopped and
+// started again.
+func listenOn(wanted int) (loopback.Port, error) {
+	if wanted != 0 {
+		return loopback.Port{Number: wanted}, nil
 	}
-	return 0, errors.New("find a free port: none in 100 tries")
+	return loopback.Reserve()
 }
-
-func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // reachable says whether user may enter a folder. A nil user is the present one.
 func reachable(dir string, user *syscall.Credential) bool {

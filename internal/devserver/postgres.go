@@ -16,6 +16,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 )
 
 // PostgresConfig says what PostgreSQL server to run.
@@ -66,7 +68,7 @@ func (c PostgresConfig) Start(ctx context.Context) (*PostgresServer, error) {
 }
 
 func (c PostgresConfig) prepare(ctx context.Context) (*PostgresServer, error) {
-	s := &PostgresServer{BinDir: c.BinDir, Port: c.Port}
+	s := &PostgresServer{BinDir: c.BinDir}
 	owner, err := serverUser()
 	if err != nil {
 		return nil, err
@@ -79,11 +81,11 @@ func (c PostgresConfig) prepare(ctx context.Context) (*PostgresServer, error) {
 	if s.Dir, err = folderFor(c.Dir, owner); err != nil {
 		return nil, err
 	}
-	if s.Port == 0 {
-		if s.Port, err = freePort(); err != nil {
-			return nil, err
-		}
+	port, err := listenOn(c.Port)
+	if err != nil {
+		return nil, err
 	}
+	s.Port = port.Number
 	if s.password, err = remembered(s.passwordFile(), randomSecret); err != nil {
 		return nil, err
 	}
@@ -115,7 +117,8 @@ func (c PostgresConfig) arguments(s *PostgresServer) []string {
 		"unix_socket_directories": "",
 	}
 	if c.Scratch {
-		settings["fsync"], settings["full_page_writes"], settings["synchronous_commit"] = "off", "off", "off"
+		// Not synchronous_commit: without it Kill, too, loses what was committed.
+		settings["fsync"], settings["full_page_writes"] = "off", "off"
 	}
 	maps.Copy(settings, c.Settings)
 	args := []string{"-D", s.dataDir()}
@@ -167,7 +170,7 @@ func (s *PostgresServer) ready(ctx context.Context) error {
 
 // URL returns the superuser's URL of a database. It holds the password.
 func (s *PostgresServer) URL(database string) string {
-	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", s.password), Host: address(s.Port), Path: "/" + database}
+	u := url.URL{Scheme: "postgres", User: url.UserPassword("postgres", s.password), Host: loopback.Port{Number: s.Port}.Address(), Path: "/" + database}
 	return u.String() + "?sslmode=disable"
 }
 

@@ -68,14 +68,12 @@ func (c S3Config) prepare() (*S3Server, error) {
 	if s.SecretKey, err = remembered(filepath.Join(dir, "secret-key"), randomSecret); err != nil {
 		return nil, err
 	}
-	port := c.Port
-	if port == 0 {
-		if port, err = freePort(); err != nil {
-			return nil, err
-		}
+	port, err := listenOn(c.Port)
+	if err != nil {
+		return nil, err
 	}
-	s.Endpoint = "http://" + address(port)
-	args := []string{"--port", address(port), "--region", s.Region, "--quiet", "--iam-dir", filepath.Join(dir, "accounts"), "--iam-cache-disable", "posix"}
+	s.Endpoint = "http://" + port.Address()
+	args := []string{"--port", port.Address(), "--region", s.Region, "--quiet", "--iam-dir", filepath.Join(dir, "accounts"), "--iam-cache-disable", "posix"}
 	if c.Versioning {
 		args = append(args, "--versioning-dir", filepath.Join(dir, "versions"))
 	}

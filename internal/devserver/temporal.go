@@ -53,18 +53,19 @@ func (c TemporalConfig) prepare() (*TemporalServer, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	for _, port := range []*int{&c.Port, &c.UIPort} {
-		if *port == 0 {
-			if *port, err = freePort(); err != nil {
-				return nil, err
-			}
-		}
+	port, err := listenOn(c.Port)
+	if err != nil {
+		return nil, err
 	}
-	s := &TemporalServer{Address: address(c.Port), Namespace: client.DefaultNamespace, UIURL: "http://" + address(c.UIPort)}
+	uiPort, err := listenOn(c.UIPort)
+	if err != nil {
+		return nil, err
+	}
+	s := &TemporalServer{Address: port.Address(), Namespace: client.DefaultNamespace, UIURL: "http://" + uiPort.Address()}
 	s.launch = launch{
 		name: "Temporal", path: program, dir: dir, env: environment(dir),
 		args: []string{
-			"server", "start-dev", "--ip", "127.0.0.1", "--port", strconv.Itoa(c.Port), "--ui-port", strconv.Itoa(c.UIPort),
+			"server", "start-dev", "--ip", "127.0.0.1", "--port", strconv.Itoa(port.Number), "--ui-port", strconv.Itoa(uiPort.Number),
 			"--db-filename", filepath.Join(dir, "temporal.db"), "--log-level", "error",
 			// Its database waits for the disk at every step of every workflow
 			// otherwise, and nothing here must outlive a power cut.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
@@ -132,11 +132,10 @@ func (r *Rig) Decision(request string) approval.Book {
 // Serve runs Where2Eat as a service that Lifeboat may stop and start.
 func (r *Rig) Serve() {
 	r.t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := loopback.Reserve() // kept: the service is stopped and started
 	require.NoError(r.t, err)
-	address := l.Addr().String()
-	require.NoError(r.t, l.Close())
-	require.NoError(r.t, r.Sandbox.Serve(address))
+	r.t.Cleanup(port.Release)
+	require.NoError(r.t, r.Sandbox.Serve(port.Address()))
 	require.NoError(r.t, r.WriteConfig())
 	require.NoError(r.t, r.StartService(context.Background()))
 	r.t.Cleanup(func() { require.NoError(r.t, r.StopService(context.Background())) })
