@@ -15,7 +15,6 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
 	"github.com/lifeboat-run/lifeboat/test/rig"
-	"github.com/lifeboat-run/lifeboat/workflows"
 )
 
 // The worker is killed at moments spread over the time from the approval to the end
@@ -109,10 +108,7 @@ func TestWorkerKilledWhileTheServiceIsStopped(t *testing.T) {
 	run := r.StartRun("restore", "--set", string(set))
 	r.AwaitPending(run)
 	require.Equal(t, 0, r.Starter("decide", run, "approve", "--as", "sam", "--confirm", sandbox.Service).Code)
-	r.Await("the service is not stopped", func() bool {
-		s, ok := r.Status(workflows.ChangeID(sandbox.Service))
-		return ok && strings.HasPrefix(s.Doing, "running the service's command stop") || ok && strings.HasPrefix(s.Doing, "swapping")
-	})
+	r.AwaitStopped()
 	w.Kill()
 	r.StartWorker()
 	require.Equal(t, recovery.StateRestored, settled(t, r, run))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,6 +140,20 @@ func (r *Rig) Serve() {
 	require.NoError(r.t, r.WriteConfig())
 	require.NoError(r.t, r.StartService(context.Background()))
 	r.t.Cleanup(func() { require.NoError(r.t, r.StopService(context.Background())) })
+}
+
+// AwaitStopped waits until the service that Serve set up does not listen. That may
+// last for half a second only, so it looks often, and asks no worker.
+func (r *Rig) AwaitStopped() {
+	r.t.Helper()
+	address := strings.TrimPrefix(r.Sandbox.Config.LiveURL, "http://")
+	require.Eventually(r.t, func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close() // it listens still
+		}
+		return err != nil
+	}, 3*time.Minute, 5*time.Millisecond, "the service is not stopped")
 }
 
 // Databases lists production's databases, without template0.
