@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -32,21 +34,51 @@ func (a *Approvals) CheckClaim(ctx context.Context, in CheckClaimInput) (bool, e
 
 // RecordDecisionInput holds a settled request.
 type RecordDecisionInput struct {
-	Destination recovery.DestinationSpec `json:"destination"`
-	Encryption  recovery.EncryptionSpec  `json:"encryption"`
-	Book        approval.Book            `json:"book"`
+	Destinations []recovery.DestinationSpec `json:"destinations"`
+	Encryption   recovery.EncryptionSpec    `json:"encryption"`
+	Book         approval.Book              `json:"book"`
 }
 
-// RecordDecision writes what was decided to the bucket, before anybody acts on it.
-// It returns false if another run has used this request: an approval counts once,
-// also when a run is reset and its signals are applied again.
-func (a *Approvals) RecordDecision(ctx context.Context, in RecordDecisionInput) (bool, error) {
+// RecordedDecision says whether a decision is fresh: whether no other run has used
+// its request, as far as the destinations that answer know.
+type RecordedDecision struct {
+	Fresh   bool     `json:"fresh"`
+	Unasked []string `json:"unasked,omitempty"` // destinations that did not answer
+}
+
+// RecordDecision writes what was decided to every destination that takes it, before
+// anybody acts on it; one at least must. An approval counts once, also when a run is
+// reset and its signals are applied again.
+func (a *Approvals) RecordDecision(ctx context.Context, in RecordDecisionInput) (*RecordedDecision, error) {
 	ctx, w := begin(ctx, "recording the decision")
-	var fresh bool
-	err := useStore(ctx, a.Stores, in.Destination, in.Encryption, func(s Store) error {
-		var err error
+	fresh, errs := make([]bool, len(in.Destinations)), make([]error, len(in.Destinations))
+	var recording sync.WaitGroup
+	for i, dest := range in.Destinations {
+		recording.Go(func() {
+			fresh[i], errs[i] = within(ctx, recordWithin, "destination "+dest.Name, func(ctx context.Context) (bool, error) {
+				return a.record(ctx, dest, in)
+			})
+		})
+	}
+	recording.Wait()
+	out := RecordedDecision{Fresh: true}
+	for i, err := range errs {
+		if err != nil {
+			out.Unasked = append(out.Unasked, in.Destinations[i].Name)
+			continue
+		}
+		out.Fresh = out.Fresh && fresh[i]
+	}
+	if !slices.Contains(errs, nil) {
+		return nil, w.finish(ctx, errs[0])
+	}
+	return &out, w.finish(ctx, nil)
+}
+
+func (a *Approvals) record(ctx context.Context, dest recovery.DestinationSpec, in RecordDecisionInput) (fresh bool, err error) {
+	err = useStore(ctx, a.Stores, dest, in.Encryption, func(s Store) error {
 		fresh, err = s.Decide(ctx, &in.Book)
 		return err
 	})
-	return fresh, w.finish(ctx, err)
+	return fresh, err
 }

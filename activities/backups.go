@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
@@ -45,7 +47,7 @@ func (b *Backups) dump(ctx context.Context, in DumpSourceInput, progress func(in
 	}
 	store, err := b.Stores.OpenStore(ctx, in.Destination, in.Encryption)
 	if err != nil {
-		return nil, err
+		return nil, &atDestination{err, in.Destination.Name}
 	}
 	defer func() { _ = store.Close() }()
 	size, err := source.Estimate(ctx)
@@ -98,9 +100,82 @@ func (b *Backups) sealCompanions(ctx context.Context, store Store, in DumpSource
 
 func (b *Backups) seal(ctx context.Context, store Store, in DumpSourceInput, role, ext string, size int64, fill func(io.Writer) error) (recovery.Object, error) {
 	name := recovery.ObjectName(in.Source.Name, in.Attempt, ext)
-	object, err := store.Seal(ctx, recovery.SetPrefix(in.Service, in.Set)+name, size, fill)
+	var sourceErr error
+	var sink witness
+	object, err := store.Seal(ctx, recovery.SetPrefix(in.Service, in.Set)+name, size, func(w io.Writer) error {
+		sink.Writer = w
+		sourceErr = fill(&sink)
+		return sourceErr
+	})
+	if err != nil && (sourceErr == nil || sink.err != nil) {
+		err = &atDestination{err, in.Destination.Name}
+	}
 	object.Role, object.Name = role, name
 	return object, err
+}
+
+// witness keeps the error of a write, to tell it from errors of what is written.
+type witness struct {
+	io.Writer
+	err error
+}
+
+func (w *witness) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// PlanSetInput asks which sources are due.
+type PlanSetInput struct {
+	Service     string                   `json:"service"`
+	Sources     []recovery.SourceSpec    `json:"sources"`
+	TimeZone    string                   `json:"timeZone"`
+	Destination recovery.DestinationSpec `json:"destination"`
+	Encryption  recovery.EncryptionSpec  `json:"encryption"`
+}
+
+// SetPlan says what a set is made of: the sources to dump, and artefacts of earlier
+// sets for the others.
+type SetPlan struct {
+	Dump  []string            `json:"dump"`
+	Refer []recovery.Artefact `json:"refer,omitempty"`
+}
+
+// PlanSet looks at the bucket to see which sources are due.
+func (b *Backups) PlanSet(ctx context.Context, in PlanSetInput) (*SetPlan, error) {
+	ctx, w := begin(ctx, "looking what is due")
+	out, err := b.planSet(ctx, in)
+	return out, w.finish(ctx, err)
+}
+
+func (b *Backups) planSet(ctx context.Context, in PlanSetInput) (*SetPlan, error) {
+	zone, err := time.LoadLocation(in.TimeZone)
+	if err != nil {
+		return nil, recovery.NewFault(recovery.Permanent, err, "mend timeZone in the config")
+	}
+	var there []recovery.Artefact
+	err = b.withStore(ctx, in.Destination, in.Encryption, func(s Store) error {
+		there, err = s.Artefacts(ctx, in.Service)
+		return err
+	})
+	if err != nil {
+		return nil, &atDestination{err, in.Destination.Name}
+	}
+	newest := map[string]time.Time{}
+	for _, a := range there {
+		newest[a.Source] = a.Snapshot
+	}
+	out := &SetPlan{Dump: recovery.Due(in.Sources, newest, zone, time.Now())}
+	for _, source := range in.Sources {
+		i := slices.IndexFunc(there, func(a recovery.Artefact) bool { return a.Source == source.Name })
+		if i >= 0 && !slices.Contains(out.Dump, source.Name) {
+			out.Refer = append(out.Refer, there[i])
+		}
+	}
+	return out, nil
 }
 
 // CommitSetInput holds the manifest of a set whose artefacts are all stored.
@@ -114,9 +189,11 @@ type CommitSetInput struct {
 // exists.
 func (b *Backups) CommitSet(ctx context.Context, in CommitSetInput) error {
 	ctx, w := begin(ctx, "committing "+string(in.Manifest.Set))
-	return w.finish(ctx, b.withStore(ctx, in.Destination, in.Encryption, func(s Store) error {
-		return s.Commit(ctx, &in.Manifest)
-	}))
+	err := b.withStore(ctx, in.Destination, in.Encryption, func(s Store) error { return s.Commit(ctx, &in.Manifest) })
+	if err != nil {
+		err = &atDestination{err, in.Destination.Name}
+	}
+	return w.finish(ctx, err)
 }
 
 // SweepInput names the set that is being made, or was.

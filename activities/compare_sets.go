@@ -14,6 +14,8 @@ type CompareSetsInput struct {
 	Now     recovery.Manifest `json:"now"`
 	Then    recovery.Manifest `json:"then"`
 	Sources []string          `json:"sources"` // empty: all
+	// NowAt is where the newer set lies; the other one lies where the plan works.
+	NowAt recovery.DestinationSpec `json:"nowAt"`
 }
 
 // maxTables bounds the tables that a comparison names.
@@ -38,7 +40,7 @@ func (r *Restores) CompareSets(ctx context.Context, in CompareSetsInput) (*Compa
 
 func (r *Restores) compareSets(ctx context.Context, in CompareSetsInput) (*ComparedSets, error) {
 	out := &ComparedSets{}
-	err := useStore(ctx, r.Stores, in.Plan.Destination, in.Plan.Encryption, func(s Store) error {
+	err := r.withBoth(ctx, in, func(newer, older Store) error {
 		for _, then := range in.Then.Artefacts {
 			if len(in.Sources) > 0 && !slices.Contains(in.Sources, then.Source) {
 				continue
@@ -48,7 +50,7 @@ func (r *Restores) compareSets(ctx context.Context, in CompareSetsInput) (*Compa
 				out.Unknown = append(out.Unknown, then.Source)
 				continue
 			}
-			changes, err := compareArtefacts(ctx, s, in.Plan, now, then)
+			changes, err := compareArtefacts(ctx, in.Plan, newer, now, older, then)
 			if err != nil {
 				return err
 			}
@@ -57,6 +59,12 @@ func (r *Restores) compareSets(ctx context.Context, in CompareSetsInput) (*Compa
 		return nil
 	})
 	return out, err
+}
+
+func (r *Restores) withBoth(ctx context.Context, in CompareSetsInput, use func(newer, older Store) error) error {
+	return useStore(ctx, r.Stores, in.NowAt, in.Plan.Encryption, func(newer Store) error {
+		return useStore(ctx, r.Stores, in.Plan.Destination, in.Plan.Encryption, func(older Store) error { return use(newer, older) })
+	})
 }
 
 func (c *ComparedSets) add(changes []recovery.TableChange) {
@@ -72,14 +80,14 @@ func (c *ComparedSets) add(changes []recovery.TableChange) {
 	}
 }
 
-func compareArtefacts(ctx context.Context, s Store, plan recovery.Plan, now, then recovery.Artefact) ([]recovery.TableChange, error) {
-	newer, err := readFingerprint(ctx, s, CopyInput{Plan: plan, Copy: CopyRef{Artefact: now}})
+func compareArtefacts(ctx context.Context, plan recovery.Plan, newer Store, now recovery.Artefact, older Store, then recovery.Artefact) ([]recovery.TableChange, error) {
+	rowsNow, err := readFingerprint(ctx, newer, CopyInput{Plan: plan, Copy: CopyRef{Artefact: now}})
 	if err != nil {
 		return nil, fmt.Errorf("of set %s: %w", now.Set, err)
 	}
-	older, err := readFingerprint(ctx, s, CopyInput{Plan: plan, Copy: CopyRef{Artefact: then}})
+	rowsThen, err := readFingerprint(ctx, older, CopyInput{Plan: plan, Copy: CopyRef{Artefact: then}})
 	if err != nil {
 		return nil, fmt.Errorf("of set %s: %w", then.Set, err)
 	}
-	return recovery.CompareRows(then.Source, newer, older), nil
+	return recovery.CompareRows(then.Source, rowsNow, rowsThen), nil
 }

@@ -18,6 +18,20 @@ const (
 	ErrorInterrupted = "interrupted" // the worker is stopping: retry at once
 )
 
+// Blame says in the details of an error which destination it is about: another one
+// may do.
+type Blame struct {
+	Destination string `json:"destination"`
+}
+
+// atDestination marks an error as one of a destination, not of what is done there.
+type atDestination struct {
+	error
+	name string
+}
+
+func (e *atDestination) Unwrap() error { return e.error }
+
 // errStopping is the cause of a context that ends because the worker stops.
 var errStopping = errors.New("worker is stopping")
 
@@ -35,12 +49,16 @@ func classify(ctx context.Context, err error) error {
 		}
 		return temporal.NewApplicationError("interrupted: "+cause.Error(), ErrorInterrupted)
 	}
+	var details []any
+	if at, ok := errors.AsType[*atDestination](err); ok {
+		details = []any{Blame{Destination: at.name}}
+	}
 	switch recovery.KindOf(err) {
 	case recovery.Permanent:
-		return temporal.NewNonRetryableApplicationError(err.Error(), ErrorPermanent, nil)
+		return temporal.NewNonRetryableApplicationError(err.Error(), ErrorPermanent, nil, details...)
 	case recovery.Damaged:
-		return temporal.NewNonRetryableApplicationError(err.Error(), ErrorDamaged, nil)
+		return temporal.NewNonRetryableApplicationError(err.Error(), ErrorDamaged, nil, details...)
 	case recovery.Unavailable:
 	}
-	return temporal.NewApplicationError(err.Error(), ErrorUnavailable)
+	return temporal.NewApplicationError(err.Error(), ErrorUnavailable, details...)
 }

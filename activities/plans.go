@@ -22,3 +22,9 @@ func (p *Plans) LoadPlan(ctx context.Context, in LoadPlanInput) (*recovery.Plan,
 	plan, err := p.Configs.Plan(ctx, in.Service)
 	return plan, classify(ctx, err)
 }
+
+// ListServices names all services of the configuration.
+func (p *Plans) ListServices(ctx context.Context) ([]string, error) {
+	services, err := p.Configs.Services(ctx)
+	return services, classify(ctx, err)
+}

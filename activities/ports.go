@@ -9,6 +9,7 @@ package activities
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/card"
@@ -20,6 +21,10 @@ type Configs interface {
 	// Plan fails with a Permanent fault that names the known services if there is
 	// no such service, or all problems of the configuration.
 	Plan(ctx context.Context, service string) (*recovery.Plan, error)
+	// Services names all services.
+	Services(ctx context.Context) ([]string, error)
+	// Digest says who gets the digest of all services.
+	Digest(ctx context.Context) (*recovery.DigestSpec, error)
 }
 
 // Source is something that can be dumped.
@@ -56,17 +61,46 @@ type Store interface {
 	// Digest fetches the object and checks size and digest without opening it.
 	Digest(ctx context.Context, key string, want recovery.Object, progress func(bytes int64)) error
 
+	// Check says whether the destination answers and can be used.
+	Check(ctx context.Context) error
+
 	// Commit writes the guide, then the signed manifest: from then on the set
 	// exists. Committing the same manifest again is success.
 	Commit(ctx context.Context, m *recovery.Manifest) error
-	// Newest returns the id of the newest backup: a committed set that no restore made
-	// for itself. ErrNotFound if there is none.
-	Newest(ctx context.Context, service string) (recovery.SetID, error)
+	// Artefacts returns, of each source, the newest artefact that a new set may refer
+	// to: one of a backup that nothing has disproven.
+	Artefacts(ctx context.Context, service string) ([]recovery.Artefact, error)
 	// Manifest reads and checks the manifest of a set.
 	Manifest(ctx context.Context, service string, set recovery.SetID) (*recovery.Manifest, error)
+	// SignedManifest is Manifest together with its bytes as they are stored.
+	SignedManifest(ctx context.Context, service string, set recovery.SetID) (*recovery.Manifest, []byte, error)
+	// Adopt makes a set exist here whose objects were copied from elsewhere, by its
+	// manifest as it was signed. Adopting it again is success.
+	Adopt(ctx context.Context, m *recovery.Manifest, signed []byte) error
+	// Send writes the sealed bytes of an object to w. It fails with a Damaged fault
+	// unless all of them are as wanted; what w got before that must not be kept.
+	Send(ctx context.Context, key string, want recovery.Object, w io.Writer, progress func(bytes int64)) error
+	// Receive keeps what fill writes under key, if it is as wanted. If the very same
+	// object is there, fill is not called; another one there is a Damaged fault.
+	Receive(ctx context.Context, key string, want recovery.Object, progress func(bytes int64), fill func(w io.Writer) error) error
+	// Holdings lists all sets of a service, for retention, newest first.
+	Holdings(ctx context.Context, service string) ([]recovery.Holding, error)
+	// Prune removes a set: nothing at all if a part of it may not be removed yet.
+	Prune(ctx context.Context, t *recovery.Tombstone) (*recovery.PrunedSet, error)
+	// Reclass moves the objects that lie in a set's folder to a storage class.
+	Reclass(ctx context.Context, service string, set recovery.SetID, class string) (moved int, err error)
+	// Thaw asks for the objects of a set that must be fetched from cold storage, unless
+	// only asked about, and says whether all can be read.
+	Thaw(ctx context.Context, m *recovery.Manifest, fetch bool) (*recovery.Thawing, error)
+	// AbortStale removes uploads that were begun longer ago than olderThan.
+	AbortStale(ctx context.Context, olderThan recovery.Duration) (removed int, err error)
 	// Summaries returns the newest sets of a service, at most limit, and the wanted one
 	// if it is named and is there, newest first.
 	Summaries(ctx context.Context, service string, wanted recovery.SetID, limit int) ([]recovery.SetSummary, error)
+	// LastTried is when a restore of any set of a service was last tried here.
+	LastTried(ctx context.Context, service string) (time.Time, error)
+	// Tombstones lists the sets of a service that were removed here by intent.
+	Tombstones(ctx context.Context, service string) ([]recovery.SetID, error)
 	// Decide records a settled request once. It returns false if another run's record
 	// stands there already.
 	Decide(ctx context.Context, b *approval.Book) (fresh bool, err error)
@@ -191,4 +225,22 @@ type Board interface {
 type Runs interface {
 	// Holds says whether a workflow of that id is running.
 	Holds(ctx context.Context, workflowID string) (bool, error)
+	// Running lists the ids of the runs of those types that work for a service.
+	Running(ctx context.Context, service string, types []string) ([]string, error)
+}
+
+// Survey finds out how all services stand.
+type Survey interface {
+	Digest(ctx context.Context, now time.Time) (*recovery.Digest, error)
+}
+
+// Mailer sends mail. The server that it is sent by is its own business.
+type Mailer interface {
+	// Mail sends a text; key tells a mail that was sent already.
+	Mail(ctx context.Context, key, to, subject, text string) error
+}
+
+// Switches pings the dead man's switches that watch over playbooks.
+type Switches interface {
+	Ping(ctx context.Context, ref string, signal, text string) error
 }

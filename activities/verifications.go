@@ -34,25 +34,6 @@ func (v *Verifications) LoadSet(ctx context.Context, in LoadSetInput) (*recovery
 	return m, w.finish(ctx, missing(in.Service, err))
 }
 
-// FindNewestSetInput names the service.
-type FindNewestSetInput struct {
-	Service     string                   `json:"service"`
-	Destination recovery.DestinationSpec `json:"destination"`
-	Encryption  recovery.EncryptionSpec  `json:"encryption"`
-}
-
-// FindNewestSet returns the id of the newest committed set, readable or not.
-func (v *Verifications) FindNewestSet(ctx context.Context, in FindNewestSetInput) (recovery.SetID, error) {
-	ctx, w := begin(ctx, "looking for the newest set")
-	var newest recovery.SetID
-	err := useStore(ctx, v.Stores, in.Destination, in.Encryption, func(s Store) error {
-		var err error
-		newest, err = s.Newest(ctx, in.Service)
-		return err
-	})
-	return newest, w.finish(ctx, missing(in.Service, err))
-}
-
 // missing gives the mend for a set that is not there.
 func missing(service string, err error) error {
 	if !errors.Is(err, recovery.ErrNotFound) {

@@ -10,6 +10,7 @@ var playbookExits = []int{exitReached, exitFailed, exitUsage, exitDisproven, exi
 
 func (c *cli) backupCommand() *cobra.Command {
 	p := &playbook{name: workflows.TypeBackupAndVerify}
+	due := false
 	cmd := &cobra.Command{
 		Use:   "backup SERVICE",
 		Short: "Back a service up and prove the backup",
@@ -28,9 +29,10 @@ Ctrl-C ends this command, not the run.
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context(), c, workflows.BackupAndVerifyInput{Service: p.service, Level: level})
+			return p.run(cmd.Context(), c, workflows.BackupAndVerifyInput{Service: p.service, Level: level, Due: due})
 		},
 	}
 	p.flags(cmd)
+	cmd.Flags().BoolVar(&due, "due", false, "dump only what fell due since it was last dumped, as the schedule does")
 	return cmd
 }

@@ -154,12 +154,13 @@ func (c *cli) printChecked(cfg *config.Config, result checkResult) error {
 		sources += len(s.Sources)
 	}
 	fmt.Fprintf(&b, "%s is good: %s, %s\n", result.File, count(len(result.Services), "service"), count(sources, "source"))
-	d := cfg.Destinations[0]
-	fmt.Fprintf(&b, "  destination %s: %s", d.Name, d.URL)
-	if d.Endpoint != "" {
-		fmt.Fprintf(&b, " at %s", d.Endpoint)
+	for _, d := range cfg.Destinations {
+		fmt.Fprintf(&b, "  destination %s: %s", d.Name, d.URL)
+		if d.Endpoint != "" {
+			fmt.Fprintf(&b, " at %s", d.Endpoint)
+		}
+		b.WriteString("\n")
 	}
-	b.WriteString("\n")
 	for i, s := range result.Services {
 		o := cfg.Services[i].Objectives
 		fmt.Fprintf(&b, "  service %s (%s), RTO %s, RPO %s\n", s.Name, s.Owner, o.RTO, o.RPO)

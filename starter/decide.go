@@ -84,6 +84,9 @@ func describeRequest(b *approval.Book, now time.Time) string {
 	}
 	line("to decide", "starter decide "+r.Run.WorkflowID+" approve"+confirm)
 	line("", "starter decide "+r.Run.WorkflowID+` reject --reason "…"`)
+	if r.Snooze > 0 {
+		line("", "starter decide "+r.Run.WorkflowID+" snooze, to be asked again in "+r.Snooze.String())
+	}
 	return out.String()
 }
 
@@ -96,11 +99,11 @@ type decision struct {
 func (c *cli) decideCommand() *cobra.Command {
 	d := &decision{}
 	cmd := &cobra.Command{
-		Use:   "decide RUN approve|reject",
-		Short: "Approve or reject what a run waits for",
+		Use:   "decide RUN approve|reject|snooze",
+		Short: "Approve, reject or put off what a run waits for",
 		Long: `Approve or reject what a run waits for. RUN is the run's workflow id, as "starter
 pending" lists it. What replaces data must be confirmed by --confirm and the name of
-the service; a rejection needs a --reason.
+the service; a rejection needs a --reason. A drill that fell due can be snoozed.
 
 The plan is shown before it is decided, and only that plan is approved.
 

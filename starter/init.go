@@ -55,11 +55,15 @@ func (c *cli) init(ctx context.Context, a *answers) error {
 	if err != nil {
 		return err
 	}
-	text, err := c.settle(ctx, path, a, keys)
+	text, cfg, err := c.settle(ctx, path, a, keys)
 	if err != nil {
 		return err
 	}
-	kit, err := renderKit(a, keys, c.now())
+	page, err := newPage(cfg, []pageKey{{Secret: keys.age.String(), Recipient: keys.recipient()}}, c.now())
+	if err != nil {
+		return err
+	}
+	kit, err := page.render()
 	if err != nil {
 		return err
 	}
@@ -69,34 +73,32 @@ func (c *cli) init(ctx context.Context, a *answers) error {
 	return c.printInit(layout, keys)
 }
 
-// settle gets the answers that are missing and returns the text of a config file
-// that is good.
-func (c *cli) settle(ctx context.Context, path string, a *answers, keys *keys) ([]byte, error) {
+// settle gets the answers that are missing and returns a config file that is good,
+// and its text.
+func (c *cli) settle(ctx context.Context, path string, a *answers, keys *keys) (text []byte, cfg *config.Config, err error) {
 	if c.interactive {
 		if err := c.askAll(ctx, a); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	} else if err := a.complete(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for {
-		text, err := renderConfig(a, keys)
-		if err != nil {
-			return nil, err
+		if text, err = renderConfig(a, keys); err != nil {
+			return nil, nil, err
 		}
-		_, err = config.Parse(path, text)
-		if err == nil {
-			return text, nil
+		if cfg, err = config.Parse(path, text); err == nil {
+			return text, cfg, nil
 		}
 		bad, err := a.blame(err)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, nil, err
 		case !c.interactive:
-			return nil, usageOf(bad)
+			return nil, nil, usageOf(bad)
 		}
 		if err := c.askAgain(ctx, a, bad); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 }

@@ -20,6 +20,9 @@ type answers struct {
 	postgres, sqlite               string
 	destination, endpoint, region  string
 	accessKey, secretKey           string
+	copyURL, copyEndpoint          string
+	copyRegion                     string
+	copyAccessKey, copySecretKey   string
 	stagingFolder, stagingPostgres string
 	input                          *bufio.Reader // what a person writes
 }
@@ -33,6 +36,7 @@ type question struct {
 	fallback string // taken for an empty answer
 	required bool
 	idle     bool // has no meaning beside the other answers
+	flagOnly bool // nobody is asked
 }
 
 // none is what a person writes to go without.
@@ -60,10 +64,15 @@ func (a *answers) questions() []question {
 		{flag: "postgres", help: "where the URL of its PostgreSQL database is found, as env:NAME or file:PATH", field: "services[0].sources[0].url", answer: &a.postgres, fallback: "env:" + variable},
 		{flag: "sqlite", help: "path of its SQLite file", field: fmt.Sprintf("services[0].sources[%d].path", source), answer: &a.sqlite},
 		{flag: "destination", help: "where backups are kept: s3://bucket/prefix or file:///folder", field: "destinations[0].url", answer: &a.destination, required: true},
-		{flag: "endpoint", help: "address of the S3 server, such as https://s3.example.com; none for AWS", field: "destinations[0].endpoint", answer: &a.endpoint, idle: !a.s3()},
-		{flag: "region", help: "region of the bucket; needed for AWS", field: "destinations[0].region", answer: &a.region, idle: !a.s3()},
-		{flag: "access-key", help: "where the S3 access key is found", field: "destinations[0].accessKey", answer: &a.accessKey, fallback: "env:LIFEBOAT_S3_ACCESS_KEY", idle: !a.s3()},
-		{flag: "secret-key", help: "where the S3 secret key is found", field: "destinations[0].secretKey", answer: &a.secretKey, fallback: "env:LIFEBOAT_S3_SECRET_KEY", idle: !a.s3()},
+		{flag: "endpoint", help: "address of the S3 server, such as https://s3.example.com; none for AWS", field: "destinations[0].endpoint", answer: &a.endpoint, idle: !isS3(a.destination)},
+		{flag: "region", help: "region of the bucket; needed for AWS", field: "destinations[0].region", answer: &a.region, idle: !isS3(a.destination)},
+		{flag: "access-key", help: "where the S3 access key is found", field: "destinations[0].accessKey", answer: &a.accessKey, fallback: "env:LIFEBOAT_S3_ACCESS_KEY", idle: !isS3(a.destination)},
+		{flag: "secret-key", help: "where the S3 secret key is found", field: "destinations[0].secretKey", answer: &a.secretKey, fallback: "env:LIFEBOAT_S3_SECRET_KEY", idle: !isS3(a.destination)},
+		{flag: "copy-url", help: "where copies of the backups are kept, best at another provider: s3://bucket/prefix or file:///folder", field: "destinations[1].url", answer: &a.copyURL, flagOnly: true},
+		{flag: "copy-endpoint", help: "address of the copies' S3 server; none for AWS", field: "destinations[1].endpoint", answer: &a.copyEndpoint, idle: !isS3(a.copyURL), flagOnly: true},
+		{flag: "copy-region", help: "region of the copies' bucket; needed for AWS", field: "destinations[1].region", answer: &a.copyRegion, idle: !isS3(a.copyURL), flagOnly: true},
+		{flag: "copy-access-key", help: "where the copies' S3 access key is found", field: "destinations[1].accessKey", answer: &a.copyAccessKey, fallback: "env:LIFEBOAT_COPY_ACCESS_KEY", idle: !isS3(a.copyURL), flagOnly: true},
+		{flag: "copy-secret-key", help: "where the copies' S3 secret key is found", field: "destinations[1].secretKey", answer: &a.copySecretKey, fallback: "env:LIFEBOAT_COPY_SECRET_KEY", idle: !isS3(a.copyURL), flagOnly: true},
 		{flag: "staging-folder", help: "private folder in which files are restored to be proven", field: "staging.folder", answer: &a.stagingFolder, required: true},
 		{flag: "staging-postgres", help: "where the URL of the PostgreSQL server for restored databases is found", field: "staging.postgres.url", answer: &a.stagingPostgres, fallback: "env:STAGING_DATABASE_URL", idle: !given(a.postgres)},
 	}
@@ -81,8 +90,24 @@ func shortName(called string) string {
 	return name
 }
 
-// s3 says whether the destination is a bucket.
-func (a *answers) s3() bool { return strings.HasPrefix(a.destination, "s3:") }
+// isS3 says whether a destination is a bucket.
+func isS3(url string) bool { return strings.HasPrefix(url, "s3:") }
+
+// place is a destination, for the template of the config.
+type place struct {
+	Name, URL, Endpoint, Region, AccessKey, SecretKey string
+	S3                                                bool
+}
+
+// places returns where backups go: the destination, and that of copies if there is
+// one.
+func (a *answers) places() []place {
+	all := []place{{"main", a.destination, a.endpoint, a.region, a.accessKey, a.secretKey, isS3(a.destination)}}
+	if a.copyURL != "" {
+		all = append(all, place{"copy", a.copyURL, a.copyEndpoint, a.copyRegion, a.copyAccessKey, a.copySecretKey, isS3(a.copyURL)})
+	}
+	return all
+}
 
 // complete fills in what may be left out and names the flags that may not.
 func (a *answers) complete() error {
@@ -136,6 +161,10 @@ func (c *cli) askAll(ctx context.Context, a *answers) error {
 	for i := range a.questions() {
 		q := a.questions()[i]
 		if q.idle || *q.answer != "" {
+			continue
+		}
+		if q.flagOnly {
+			*q.answer = q.fallback
 			continue
 		}
 		if err := c.ask(ctx, a.input, q); err != nil {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -63,8 +62,11 @@ func (k *keys) ageFile() []byte {
 	return fmt.Appendf(nil, "# created: %s\n# public key: %s\n%s\n", k.made.UTC().Format(time.RFC3339), k.recipient(), k.age)
 }
 
-func render(name string, data map[string]any) ([]byte, error) {
-	t, err := template.New(name).Funcs(template.FuncMap{"yaml": yamlText, "sh": shellWord}).ParseFS(templates, "templates/"+name)
+// render fills in a template.
+func render(name string, data any) ([]byte, error) {
+	t, err := template.New(name).Funcs(template.FuncMap{
+		"yaml": yamlText, "sh": shellWord, "upper": strings.ToUpper, "number": func(i int) int { return i + 1 },
+	}).ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("read template: %w", err)
 	}
@@ -88,43 +90,24 @@ func yamlText(text string) (string, error) {
 // shellWord writes a text as one word of a shell command.
 func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-func (a *answers) fields(k *keys) map[string]any {
-	return map[string]any{
-		"Service": a.service, "Owner": a.owner, "Postgres": a.postgres, "SQLite": a.sqlite,
-		"Destination": a.destination, "S3": a.s3(), "Endpoint": a.endpoint, "Region": a.region,
-		"AccessKey": a.accessKey, "SecretKey": a.secretKey,
-		"StagingFolder": a.stagingFolder, "StagingPostgres": a.stagingPostgres,
-		"Recipient": k.recipient(), "PublicKey": k.public(), "SchemaURL": config.SchemaURL,
-	}
-}
-
 func renderConfig(a *answers, k *keys) ([]byte, error) {
 	who, err := user.Current()
 	if err != nil {
 		return nil, fmt.Errorf("find your user name: %w", err)
 	}
-	fields := a.fields(k)
-	fields["Person"], fields["User"] = a.person, who.Username
+	fields := map[string]any{
+		"Service": a.service, "Owner": a.owner, "Postgres": a.postgres, "SQLite": a.sqlite,
+		"Destinations":  a.places(),
+		"StagingFolder": a.stagingFolder, "StagingPostgres": a.stagingPostgres,
+		"Recipient": k.recipient(), "PublicKey": k.public(), "SchemaURL": config.SchemaURL,
+		"Person": a.person, "User": who.Username,
+	}
 	// A service with two sources cannot be restored without commands that stop it.
 	fields["Off"] = ""
 	if a.postgres != "" && a.sqlite != "" {
 		fields["Off"] = "# "
 	}
 	return render("lifeboat.yaml.tmpl", fields)
-}
-
-// renderKit writes the page that is printed: it holds the secret age key.
-func renderKit(a *answers, k *keys, now time.Time) ([]byte, error) {
-	u, err := url.Parse(a.destination)
-	if err != nil {
-		return nil, errors.New("write recovery kit: the destination is no URL")
-	}
-	fields := a.fields(k)
-	fields["AgeSecret"] = k.age.String()
-	fields["Made"] = now.UTC().Format("2 January 2006")
-	fields["Root"] = strings.TrimSuffix(u.Path, "/") + "/" + a.service
-	fields["Bucket"] = u.Host
-	return render("recovery-kit.md.tmpl", fields)
 }
 
 // layout says where the files of an installation stand.
@@ -241,7 +224,7 @@ func (l *layout) appendIgnore() (undo func() error, err error) {
 		return os.Remove(l.ignore)
 	}
 	addition := ""
-	for _, line := range []string{"/keys/", "/" + filepath.Base(l.kit)} {
+	for _, line := range []string{"/keys/", kitIgnored} {
 		if !slices.Contains(strings.Split(string(before), "\n"), line) {
 			addition += line + "\n"
 		}

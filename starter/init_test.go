@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,58 @@ func TestInitAsks(t *testing.T) {
 	kit, err := os.ReadFile("recovery-kit.md")
 	require.NoError(t, err)
 	require.Contains(t, string(kit), "Made on 22 November 2026 for Rebecca R..")
-	require.Contains(t, string(kit), "from='backup:backups/lifeboat/where2eat'")
+	require.Contains(t, string(kit), "from='backup:backups/lifeboat'/\"$service\"\n")
+	require.Contains(t, string(kit), "service='where2eat'\n```\n\n```sh\nexport RCLONE_CONFIG_BACKUP_TYPE=s3\n")
+}
+
+// TestInitExamplesAreGood: what stands in comments can be used as it is.
+func TestInitExamplesAreGood(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, _, stderr := talk(t, "", "init", "--service", "where2eat", "--owner", "rebecca", "--person", "rebecca", "--postgres", "env:A", "--sqlite", "notes.db",
+		"--destination", "file:///backups", "--staging-folder", "staging", "--staging-postgres", "env:B")
+	require.Zero(t, code, stderr)
+	text, err := os.ReadFile("lifeboat.yaml")
+	require.NoError(t, err)
+	parts := []string{"- name: copy", "slack:", "mail:", "digest:", "worker:", "schedule:", "pings:", "smoke:", "commands:", "live:", "restore:"}
+	shown := uncommented(string(text), parts)
+	cfg, err := config.Parse("lifeboat.yaml", []byte(shown))
+	require.NoError(t, err)
+	require.Len(t, cfg.Destinations, 2)
+	require.NotNil(t, cfg.DigestPlan())
+	require.NotNil(t, cfg.Mail())
+	require.NotEmpty(t, cfg.Worker.Ping)
+	require.NotEmpty(t, cfg.Services[0].Pings.Prune)
+
+	// The cadences in the comment are the defaults.
+	before, err := config.Parse("lifeboat.yaml", text)
+	require.NoError(t, err)
+	was, err := before.Plan("where2eat")
+	require.NoError(t, err)
+	is, err := cfg.Plan("where2eat")
+	require.NoError(t, err)
+	require.Equal(t, was.Schedules, is.Schedules)
+	require.Equal(t, was.Sources, is.Sources)
+	require.Equal(t, recovery.Retention{Daily: 30, Weekly: 8, Monthly: 12, Yearly: 3}, was.Sources[0].Retention)
+}
+
+var commented = regexp.MustCompile(`^( *)# ?( *)(.*)$`)
+
+// uncommented removes the # before the lines that begin with one of parts, and
+// before those below that are indented further.
+func uncommented(text string, parts []string) string {
+	var lines []string
+	inside := false
+	for line := range strings.Lines(text) {
+		m := commented.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		begins := m != nil && slices.ContainsFunc(parts, func(part string) bool { return strings.HasPrefix(m[3], part) })
+		inside = m != nil && (begins || inside && m[2] != "")
+		if inside {
+			line = m[1] + m[2] + m[3] + "\n"
+		}
+		lines = append(lines, line)
+	}
+	// The one line that a person in the example needs before a digest can be mailed.
+	return strings.Replace(strings.Join(lines, ""), "    # mail: ", "    mail: ", 1)
 }
 
 func TestInitNeedsASource(t *testing.T) {
@@ -151,18 +203,31 @@ func TestRecoveryKitRestores(t *testing.T) {
 
 	sets := filepath.Join(here, "it's here/where2eat/sets")
 	sealed := "sqlite.1.db.zst.age"
-	for _, set := range []string{"20261121T180000Z-000001", "20261122T180000Z-000002", "20261122T190000Z-000003"} {
-		require.NoError(t, os.MkdirAll(filepath.Join(sets, set), 0o700))
+	const earlier, newest = recovery.SetID("20261121T180000Z-000001"), recovery.SetID("20261122T180000Z-000002")
+	for _, set := range []recovery.SetID{earlier, newest, "20261122T190000Z-000003"} { // the last one has no set.json
+		require.NoError(t, os.MkdirAll(filepath.Join(sets, string(set)), 0o700))
 	}
-	newest := filepath.Join(sets, "20261122T180000Z-000002") // the one after it has no set.json
-	shell(t, fmt.Sprintf(`sqlite3 plain.db "create table notes(text); insert into notes values('first note')"
-		zstd -qc plain.db | age -r %s -o "$NEWEST/%s"
-		cp "$NEWEST/%s" "$NEWEST/sqlite.2.db.zst.age"; echo '{}' > "$NEWEST/../20261121T180000Z-000001/set.json"`,
-		cfg.Encryption.Recipients[0], sealed, sealed), "NEWEST="+newest)
-	content, err := os.ReadFile(filepath.Join(newest, sealed))
+	// The source was not due when the newest set was made, whose folder holds but a
+	// left-over of the same name.
+	lies := filepath.Join(sets, string(earlier), sealed)
+	shell(t, `sqlite3 plain.db "create table notes(text); insert into notes values('first note')"
+		zstd -qc plain.db | age -r "$RECIPIENT" -o "$LIES"
+		echo 'left over' | tee "$NEWEST/sqlite.1.db.zst.age" > "$NEWEST/sqlite.2.db.zst.age"; echo '{}' > "$NEWEST/../20261121T180000Z-000001/set.json"`,
+		"RECIPIENT="+cfg.Encryption.Recipients[0], "LIES="+lies, "NEWEST="+filepath.Join(sets, string(newest)))
+	content, err := os.ReadFile(lies)
 	require.NoError(t, err)
-	manifest := fmt.Sprintf(`{"set": {"artefacts": [{"dump": {"name": "%s", "sha256": "%x"}}]}}`, sealed, sha256.Sum256(content))
-	require.NoError(t, os.WriteFile(filepath.Join(newest, "set.json"), []byte(manifest), 0o600))
+	secretKey, err := cfg.Reveal(string(cfg.Signing.Key))
+	require.NoError(t, err)
+	signing, err := recovery.ParseSigningKey(secretKey.Reveal())
+	require.NoError(t, err)
+	manifest, err := recovery.EncodeManifest(&recovery.Manifest{
+		Format: recovery.ManifestFormat, Service: "where2eat", Set: newest, Artefacts: []recovery.Artefact{{
+			Source: "sqlite", Kind: recovery.KindSQLite, Set: earlier, Dump: recovery.Object{Name: sealed, SHA256: fmt.Sprintf("%x", sha256.Sum256(content))},
+			Extensions: []recovery.Extension{{Name: "an extension"}},
+		}},
+	}, signing)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(sets, string(newest), "set.json"), manifest, 0o600))
 
 	var commands strings.Builder
 	for _, block := range shellBlock.FindAllStringSubmatch(string(kit), -1) {
@@ -172,13 +237,12 @@ func TestRecoveryKitRestores(t *testing.T) {
 	require.NotEmpty(t, secret)
 	script := strings.Replace(commands.String(), "the secret key from this page", secret, 1)
 	output := shell(t, script)
-	require.Equal(t, "sqlite.1.db.zst.age is as it was stored\n"+
-		"sqlite.2.db.zst.age is a leftover of an attempt and no part of the set\nok\n", output)
+	require.Equal(t, "sqlite.1.db.zst.age is as it was stored\nok\n", output)
 	require.Equal(t, "first note\n", shell(t, "sqlite3 recovered/sqlite.1.db 'select text from notes'"))
 	require.NoFileExists(t, "recovered/age.key")
 
 	content[len(content)-1] ^= 1
-	require.NoError(t, os.WriteFile(filepath.Join(newest, sealed), content, 0o600))
+	require.NoError(t, os.WriteFile(lies, content, 0o600))
 	require.NoError(t, os.RemoveAll("recovered"))
 	command := exec.Command("sh", "-e", "-c", script)
 	out, err := command.CombinedOutput()

@@ -45,6 +45,8 @@ Nothing is ever replaced. All is restored under other names first, compared with
 what the source held, and gets its name when everything is there. Roles that the
 server lacks are made without login.
 
+Where the kit names copies, and the first place cannot be used, the next one is taken.
+
 The bucket's keys are not in the kit: they are read from the variables that the
 kit names, from LIFEBOAT_S3_ACCESS_KEY and LIFEBOAT_S3_SECRET_KEY, or from
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. What flags say wins over the kit.
@@ -90,6 +92,9 @@ func (c *cli) recover(ctx context.Context, f *recoverFlags) error {
 	if err := k.override(f); err != nil {
 		return err
 	}
+	if err := k.chooseService(); err != nil {
+		return err
+	}
 	o, err := k.open()
 	if err != nil {
 		return err
@@ -105,7 +110,7 @@ func (c *cli) recover(ctx context.Context, f *recoverFlags) error {
 		}
 		rescue.Server = address.Reveal()
 	}
-	if rescue.Vault, err = openKitVault(ctx, o.spec); err != nil {
+	if rescue.Vault, err = c.openKitPlace(ctx, k, o); err != nil {
 		return err
 	}
 	defer func() { _ = rescue.Vault.Close() }()
@@ -127,7 +132,32 @@ func (c *cli) recover(ctx context.Context, f *recoverFlags) error {
 	})
 }
 
-// openKitVault opens the destination; its keys are in the environment.
+// openKitPlace opens the first place of the kit at which there are sets of the
+// service, or else the last one.
+func (c *cli) openKitPlace(ctx context.Context, k *kit, o *opened) (*vault.Vault, error) {
+	for i, spec := range o.places {
+		k.Destination = spec.URL
+		v, err := openKitVault(ctx, spec)
+		if i == len(o.places)-1 {
+			return v, err
+		}
+		if err == nil {
+			sets, listErr := v.Sets(ctx, k.Service, o.trusted, time.Time{}, 1)
+			if len(sets) > 0 {
+				return v, nil
+			}
+			if err = listErr; err == nil {
+				err = errors.New("there is no recovery set of " + k.Service)
+			}
+			_ = v.Close()
+		}
+		c.notef("%s cannot be used: %s", spec.URL, err)
+		c.notef("trying the copy at %s", o.places[i+1].URL)
+	}
+	return nil, errors.New("the kit names no place")
+}
+
+// openKitVault opens a place of the kit; its keys are in the environment.
 func openKitVault(ctx context.Context, spec recovery.DestinationSpec) (*vault.Vault, error) {
 	var cred vault.Credentials
 	if strings.HasPrefix(spec.URL, "s3:") {

@@ -36,7 +36,7 @@ func (c *cli) chooseEntry(ctx context.Context, f *recoverFlags, k *kit, v *vault
 	}
 	lines := make([]setLine, len(entries))
 	for i, e := range entries {
-		lines[i] = lineOf(k.Service, e)
+		lines[i] = lineOf(k.Service, "of the kit", e)
 	}
 	if err := c.writeSets(c.stderr, lines); err != nil {
 		return nil, err

@@ -21,15 +21,46 @@ import (
 // kit is what the recovery kit says: all that is needed to open what a service has
 // in a bucket, but for the bucket's own keys.
 type kit struct {
-	Service     string `yaml:"service"`
+	Service  string   `yaml:"service"`
+	Services []string `yaml:"services"` // in its place, of a kit for several
+	kitPlace `yaml:",inline"`
+	Copies   []kitPlace `yaml:"copies"`
+	Key      kitLines   `yaml:"key"`     // the secret age keys
+	Trusted  kitLines   `yaml:"trusted"` // the public keys of signatures
+}
+
+// kitPlace is where sets are.
+type kitPlace struct {
 	Destination string `yaml:"destination"`
 	Endpoint    string `yaml:"endpoint"`
 	Region      string `yaml:"region"`
 	PathStyle   bool   `yaml:"pathStyle"`
 	AccessKey   string `yaml:"accessKey"` // a reference, as in the config
 	SecretKey   string `yaml:"secretKey"` // a reference
-	Key         string `yaml:"key"`       // the secret age key
-	Trusted     string `yaml:"trusted"`   // the public key of signatures
+}
+
+func (p *kitPlace) spec() recovery.DestinationSpec {
+	return recovery.DestinationSpec{
+		Name: p.Destination, URL: p.Destination, Endpoint: p.Endpoint, Region: p.Region, PathStyle: p.PathStyle,
+		AccessKey: p.AccessKey, SecretKey: p.SecretKey,
+	}
+}
+
+// kitLines is one text, or a list of them: then one a line.
+type kitLines string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (l *kitLines) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*l = kitLines(n.Value)
+		return nil
+	}
+	var list []string
+	if err := n.Decode(&list); err != nil {
+		return err
+	}
+	*l = kitLines(strings.Join(list, "\n"))
+	return nil
 }
 
 // kitBlock is the part of the page that recover reads.
@@ -78,7 +109,7 @@ func (k *kit) override(f *recoverFlags) error {
 		{f.bucket, &k.Destination},
 		{f.endpoint, &k.Endpoint},
 		{f.region, &k.Region},
-		{f.trusted, &k.Trusted},
+		{f.trusted, (*string)(&k.Trusted)},
 	} {
 		if o.given != "" {
 			*o.into = o.given
@@ -87,6 +118,9 @@ func (k *kit) override(f *recoverFlags) error {
 	if f.endpoint != "" || f.pathStyle {
 		k.PathStyle = true
 	}
+	if f.bucket != "" {
+		k.Copies = nil // that one is meant
+	}
 	if f.keyFile == "" {
 		return nil
 	}
@@ -94,7 +128,7 @@ func (k *kit) override(f *recoverFlags) error {
 	if err != nil {
 		return &exitError{code: exitUsage, err: err}
 	}
-	k.Key = text.Reveal()
+	k.Key = kitLines(text.Reveal())
 	return nil
 }
 
@@ -102,40 +136,59 @@ func (k *kit) override(f *recoverFlags) error {
 type opened struct {
 	identities []age.Identity
 	trusted    []recovery.PublicKey
-	spec       recovery.DestinationSpec
+	places     []recovery.DestinationSpec // the preferred one first; named by their URLs
+}
+
+// badLine is the error of a line of the kit that cannot be used.
+func badLine(hint, format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf("read recovery kit: "+format, args...), hint: hint}
+}
+
+// chooseService says which service is meant, if the kit is for one alone or the
+// command names it.
+func (k *kit) chooseService() error {
+	if k.Service == "" && len(k.Services) == 1 {
+		k.Service = k.Services[0]
+	}
+	switch {
+	case k.Service == "" && len(k.Services) > 1:
+		return badLine("name one: starter recover "+k.Services[0], "it is for several services: %s", strings.Join(k.Services, ", "))
+	case strings.TrimSpace(k.Service) == "":
+		return badLine("name it: starter recover SERVICE", "the line %q is missing", "service:")
+	}
+	if err := recovery.CheckName("service", k.Service); err != nil {
+		return &exitError{code: exitUsage, err: err}
+	}
+	return nil
 }
 
 // open checks the kit, and names what is missing or mistyped.
 func (k *kit) open() (*opened, error) {
-	usage := func(hint, format string, args ...any) error {
-		return &exitError{code: exitUsage, err: fmt.Errorf("read recovery kit: "+format, args...), hint: hint}
-	}
 	for _, needed := range []struct{ name, value, flag string }{
-		{"service", k.Service, "name it: starter recover SERVICE"},
 		{"destination", k.Destination, "give --bucket"},
-		{"key", k.Key, "give --key-file"},
-		{"trusted", k.Trusted, "give --trusted"},
+		{"key", string(k.Key), "give --key-file"},
+		{"trusted", string(k.Trusted), "give --trusted"},
 	} {
 		if strings.TrimSpace(needed.value) == "" {
-			return nil, usage(needed.flag, "the line %q is missing", needed.name+":")
+			return nil, badLine(needed.flag, "the line %q is missing", needed.name+":")
 		}
 	}
-	if err := recovery.CheckName("service", k.Service); err != nil {
-		return nil, &exitError{code: exitUsage, err: err}
+	o := &opened{places: []recovery.DestinationSpec{k.spec()}}
+	for i := range k.Copies {
+		o.places = append(o.places, k.Copies[i].spec())
 	}
-	o := &opened{spec: recovery.DestinationSpec{
-		Name: "of the kit", URL: k.Destination, Endpoint: k.Endpoint, Region: k.Region, PathStyle: k.PathStyle,
-		AccessKey: k.AccessKey, SecretKey: k.SecretKey,
-	}}
+	const compare = "compare it with the printed page, character by character"
 	var err error
-	if o.identities, err = seal.ParseIdentities(k.Key); err != nil {
-		return nil, usage("compare it with the printed page, character by character", "the line \"key:\" holds no secret age key")
+	if o.identities, err = seal.ParseIdentities(string(k.Key)); err != nil {
+		return nil, badLine(compare, "the line \"key:\" holds no secret age key")
 	}
-	key, err := recovery.ParsePublicKey(strings.TrimSpace(k.Trusted))
-	if err != nil {
-		return nil, usage("compare it with the printed page, character by character", "the line \"trusted:\" holds no public signing key")
+	for text := range strings.FieldsSeq(string(k.Trusted)) {
+		key, err := recovery.ParsePublicKey(text)
+		if err != nil {
+			return nil, badLine(compare, "the line \"trusted:\" holds no public signing key")
+		}
+		o.trusted = append(o.trusted, key)
 	}
-	o.trusted = []recovery.PublicKey{key}
 	return o, nil
 }
 

@@ -69,6 +69,7 @@ playbooks, and shows what they left.
 	root.AddCommand(
 		c.initCommand(),
 		c.configCommand(),
+		c.bucketCommand(),
 		c.backupCommand(),
 		c.verifyCommand(),
 		c.drillCommand(),
@@ -77,7 +78,13 @@ playbooks, and shows what they left.
 		c.decideCommand(),
 		c.timelineCommand(),
 		c.setsCommand(),
+		c.copyCommand(),
+		c.pruneCommand(),
 		c.showCommand(),
+		c.schedulesCommand(),
+		c.checkCommand(),
+		c.costCommand(),
+		c.keysCommand(),
 		c.recoverCommand(),
 		c.slacksimCommand(),
 	)

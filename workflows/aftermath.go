@@ -127,7 +127,9 @@ func (r *restore) losses(ctx workflow.Context) ([]approval.Fact, error) {
 	if r.safety == nil {
 		return facts, nil
 	}
-	rows, err := compareSets(ctx, r.teller, r.plan, made.Manifest, *r.safety, r.sources)
+	plan := r.plan
+	plan.Destination = r.safetyAt
+	rows, err := compareSets(ctx, r.teller, plan, made, *r.safety, r.sources)
 	return append(facts, rowFacts(rows)...), err
 }
 
@@ -190,7 +192,7 @@ func (r *restore) offerDrop(ctx workflow.Context) error {
 		return errors.New("it could not be backed up: " + made.Manifest.Failures[0].Error)
 	}
 	// What is removed must have been read back: it is the only copy of some rows.
-	report, err := verifyInChild(ctx, r.teller, r.plan, VerifySetInput{Service: r.in.Service, Set: made.Manifest.Set, Target: recovery.LevelReadBack})
+	report, err := verifyInChild(ctx, r.teller, made.Plan, VerifySetInput{Service: r.in.Service, Set: made.Manifest.Set, Target: recovery.LevelReadBack})
 	if err != nil {
 		return err
 	}

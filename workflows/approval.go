@@ -118,8 +118,8 @@ func (g *gate) settle(ctx workflow.Context, r approval.Request, aloud bool) (*ap
 	if why := r.Impossible(); why != "" {
 		return nil, badInput("ask for a decision on %s of %s: %s", r.Step, g.plan.Service, why)
 	}
-	for {
-		g.open(ctx, r)
+	for doubtful := false; ; {
+		g.open(ctx, r, doubtful)
 		if aloud {
 			g.remind(ctx, "waits for a decision", g.book.Request.MayApprove())
 		}
@@ -128,7 +128,11 @@ func (g *gate) settle(ctx workflow.Context, r approval.Request, aloud bool) (*ap
 			g.book.Close(approval.Withdrawn, workflow.Now(ctx).UTC())
 		}
 		g.teller.waitFor(ctx, "")
-		fresh, recordErr := g.record(ctx)
+		recorded, recordErr := g.record(ctx)
+		// After a reset, a destination that does not answer may be the one that knows of an
+		// approval that was used.
+		doubtful = !doubtful && r.Destructive && wasReset(ctx) && len(recorded.Unasked) > 0
+		fresh := recorded.Fresh && !doubtful
 		switch {
 		case err != nil:
 			return nil, err
@@ -145,7 +149,8 @@ func (g *gate) settle(ctx workflow.Context, r approval.Request, aloud bool) (*ap
 }
 
 // open makes the request the one that waits.
-func (g *gate) open(ctx workflow.Context, r approval.Request) {
+// anew gives it an id that no run before a reset can have used.
+func (g *gate) open(ctx workflow.Context, r approval.Request, anew bool) {
 	if g.book != nil {
 		g.book.Close(approval.Superseded, workflow.Now(ctx))
 		g.earlier = append(g.earlier, *g.book)
@@ -155,6 +160,9 @@ func (g *gate) open(ctx workflow.Context, r approval.Request) {
 	g.asked++
 	// The first run's id stays when a run is reset: its requests are the same ones.
 	r.ID = strings.ReplaceAll(info.OriginalRunID, "/", "-") + "-" + strconv.Itoa(g.asked)
+	if anew {
+		r.ID = strings.ReplaceAll(info.WorkflowExecution.RunID, "/", "-") + "-" + strconv.Itoa(g.asked)
+	}
 	r.Run = recovery.RunRef{WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID}
 	r.Service = g.plan.Service
 	r.Asked, r.Expires = now, now.Add(r.Policy.Expires.Std())
@@ -200,19 +208,24 @@ func (g *gate) remind(ctx workflow.Context, what string, people []string) {
 	g.teller.note(ctx, fmt.Sprintf("%s: %s. It expires %s, and then counts as not approved.", r.What, what, day(r.Expires)), people...)
 }
 
-// record writes a settled request to the bucket, before anybody acts on it. It
-// returns false if another run has used the request.
-func (g *gate) record(ctx workflow.Context) (fresh bool, err error) {
+func wasReset(ctx workflow.Context) bool {
+	info := workflow.GetInfo(ctx)
+	return info.OriginalRunID != info.WorkflowExecution.RunID
+}
+
+// record writes a settled request to the buckets, before anybody acts on it, and says
+// whether another run has used the request.
+func (g *gate) record(ctx workflow.Context) (recorded activities.RecordedDecision, err error) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	book := *g.book // as it is now: later refusals must not make it another document
 	err = step{
 		name: "record the decision", options: quick(QueueLifeboat), activity: approvals.RecordDecision, giveUp: g.plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.RecordDecisionInput{Destination: g.plan.Destination, Encryption: g.plan.Encryption, Book: book}
+			return activities.RecordDecisionInput{Destinations: g.plan.Destinations, Encryption: g.plan.Encryption, Book: book}
 		},
-	}.run(ctx, g.teller, &fresh)
-	return fresh, err
+	}.run(ctx, g.teller, &recorded)
+	return recorded, err
 }
 
 // decided says how a request ended: "drill approved: rebecca by slack".

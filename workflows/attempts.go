@@ -18,7 +18,7 @@ type step struct {
 	name     string // "dump app": shown in the UI and in errors
 	options  workflow.ActivityOptions
 	activity any
-	input    func(attempt int) any
+	input    func(attempt int) any // nil: the activity takes none
 	giveUp   time.Duration
 }
 
@@ -38,7 +38,11 @@ func (s step) run(ctx workflow.Context, t *teller, out any) error {
 		if options.ScheduleToStartTimeout == 0 {
 			options.ScheduleToStartTimeout = s.giveUp
 		}
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), s.activity, s.input(attempt)).Get(ctx, out)
+		var in []any
+		if s.input != nil {
+			in = []any{s.input(attempt)}
+		}
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options), s.activity, in...).Get(ctx, out)
 		if err == nil {
 			t.trouble(ctx, "")
 			return nil
@@ -77,19 +81,28 @@ func (s step) final(ctx workflow.Context, err error, tried time.Duration, held i
 	}
 	switch kind := errorType(err); kind {
 	case activities.ErrorPermanent, activities.ErrorDamaged:
-		return stepError(s.name+": "+reason(err), kind)
+		return stepError(s.name+": "+reason(err), kind, blame(err)...)
 	}
 	if held > maxHeld {
-		return stepError(fmt.Sprintf("%s: gave up after %d long attempts: %s", s.name, held, reason(err)), activities.ErrorUnavailable)
+		return stepError(fmt.Sprintf("%s: gave up after %d long attempts: %s", s.name, held, reason(err)), activities.ErrorUnavailable, blame(err)...)
 	}
 	if tried >= s.giveUp {
-		return stepError(fmt.Sprintf("%s: gave up after %s: %s", s.name, tried.Round(time.Second), reason(err)), activities.ErrorUnavailable)
+		return stepError(fmt.Sprintf("%s: gave up after %s: %s", s.name, tried.Round(time.Second), reason(err)), activities.ErrorUnavailable, blame(err)...)
 	}
 	return nil
 }
 
-func stepError(message, kind string) error {
-	return temporal.NewNonRetryableApplicationError(message, kind, nil)
+func stepError(message, kind string, details ...any) error {
+	return temporal.NewNonRetryableApplicationError(message, kind, nil, details...)
+}
+
+// blame is what an activity's error says in its details of whose error it is.
+func blame(err error) []any {
+	var b activities.Blame
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.HasDetails() && app.Details(&b) == nil && b.Destination != "" {
+		return []any{b}
+	}
+	return nil
 }
 
 // reason is what a person needs of an activity's error: its own words, without

@@ -3,29 +3,17 @@ package workflows
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
-)
-
-// Activities are named through nil pointers; the worker registers filled structs.
-var (
-	plans         *activities.Plans
-	backups       *activities.Backups
-	verifications *activities.Verifications
-	restores      *activities.Restores
-	approvals     *activities.Approvals
-	cards         *activities.Cards
-	locks         *activities.Locks
-	drills        *activities.Drills
-	changes       *activities.Changes
 )
 
 // BackupServiceInput starts BackupService.
@@ -36,9 +24,13 @@ type BackupServiceInput struct {
 	// Instead names, by source, the database or file that is dumped instead of the
 	// live one; other sources are left out. Empty: all sources as they are.
 	Instead map[string]string `json:"instead,omitempty"`
+	// Due dumps only the sources whose cadence fell due, and refers to artefacts of
+	// earlier sets for the others.
+	Due bool `json:"due,omitempty"`
 }
 
-// BackupServiceResult is the committed set, and the plan it was made by.
+// BackupServiceResult is the committed set, and the plan it was made by, whose
+// destination is where it lies. The set has no id if nothing was due.
 type BackupServiceResult struct {
 	Plan     recovery.Plan     `json:"plan"`
 	Manifest recovery.Manifest `json:"manifest"`
@@ -60,6 +52,10 @@ func BackupService(ctx workflow.Context, in BackupServiceInput) (*BackupServiceR
 		b.teller.outcome(ctx, outcome)
 		return nil, err
 	}
+	if b.idle {
+		b.teller.outcome(ctx, "nothing was due")
+		return &BackupServiceResult{Plan: b.plan}, nil
+	}
 	b.teller.outcome(ctx, "committed")
 	return &BackupServiceResult{Plan: b.plan, Manifest: b.manifest}, nil
 }
@@ -69,11 +65,19 @@ type backup struct {
 	in       BackupServiceInput
 	service  string
 	plan     recovery.Plan
+	due      []recovery.SourceSpec // those that are dumped
 	manifest recovery.Manifest
+	attempts map[string]int // of each source so far, at whatever destination
+	moves    int            // how often the run went on at another destination
+	failed   []string       // destinations that did not take the set, and are not tried again
+	patient  bool           // all have failed: the preferred one is tried for as long as it takes
+	dumped   int
 	failedBy string // the type of the last source's error
+	idle     bool   // nothing was due
 }
 
 func (b *backup) setup(ctx workflow.Context) (err error) {
+	b.attempts = map[string]int{}
 	b.teller, err = newTeller(ctx, TypeBackupService, b.service)
 	return err
 }
@@ -88,14 +92,39 @@ func (b *backup) run(ctx workflow.Context) error {
 		}
 	}
 	b.plan.Sources = instead(b.plan.Sources, b.in.Instead)
+	if err := b.chooseDestination(ctx); err != nil {
+		return err
+	}
+	for {
+		err := b.make(ctx)
+		if err == nil {
+			b.replicate(ctx)
+			return nil
+		}
+		moved, chooseErr := b.goElsewhere(ctx, err)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case chooseErr != nil || !moved:
+			return err
+		}
+	}
+}
+
+// make makes the set at the chosen destination. An error that is the destination's
+// has blame for it.
+func (b *backup) make(ctx workflow.Context) error {
 	b.begin(ctx)
+	if err := b.planSet(ctx); err != nil || b.idle {
+		return err
+	}
 	b.sweep(ctx, backups.SweepSets)
-	for _, source := range b.plan.Sources {
+	for _, source := range b.due {
 		if err := b.dump(ctx, source); err != nil {
 			return err
 		}
 	}
-	if len(b.manifest.Artefacts) == 0 {
+	if b.dumped == 0 {
 		b.sweep(ctx, backups.SweepSet)
 		return b.nothingDumped()
 	}
@@ -128,18 +157,57 @@ func instead(sources []recovery.SourceSpec, names map[string]string) []recovery.
 	return chosen
 }
 
-// begin gives the set its id.
+// begin gives the set its id: another one at each destination, because it is not
+// always known whether the last one has it.
 func (b *backup) begin(ctx workflow.Context) {
 	now := workflow.Now(ctx)
 	info := workflow.GetInfo(ctx)
 	run := info.WorkflowExecution
 	// The original run id stays the same when a run is reset, and so does the set's.
-	suffix := sha256.Sum256([]byte(info.OriginalRunID))
+	seed := info.OriginalRunID
+	if b.moves > 0 {
+		seed += "/" + strconv.Itoa(b.moves)
+	}
+	suffix := sha256.Sum256([]byte(seed))
 	b.manifest = recovery.Manifest{
 		Format: recovery.ManifestFormat, Service: b.service, Set: recovery.NewSetID(now, hex.EncodeToString(suffix[:3])), Created: now.UTC(),
 		Run: recovery.RunRef{WorkflowID: run.ID, RunID: run.RunID}, Config: b.plan.Config, Purpose: b.in.Purpose,
 	}
+	b.dumped = 0
 	b.status.Set = b.manifest.Set
+}
+
+// planSet decides which sources are dumped: all, or those that are due.
+func (b *backup) planSet(ctx workflow.Context) error {
+	b.due = b.plan.Sources
+	if !b.in.Due {
+		return nil
+	}
+	b.now(ctx, "looking what is due")
+	var set activities.SetPlan
+	err := step{
+		name: "look what is due", options: quick(QueueLifeboat), activity: backups.PlanSet, giveUp: b.giveUp(),
+		input: func(int) any {
+			return activities.PlanSetInput{
+				Service: b.service, Sources: b.plan.Sources, TimeZone: b.plan.TimeZone, Destination: b.plan.Destination, Encryption: b.plan.Encryption,
+			}
+		},
+	}.run(ctx, b.teller, &set)
+	if err != nil {
+		return err
+	}
+	b.idle = len(set.Dump) == 0
+	b.manifest.Artefacts = set.Refer
+	b.due = nil
+	for _, source := range b.plan.Sources {
+		if slices.Contains(set.Dump, source.Name) {
+			b.due = append(b.due, source)
+		}
+	}
+	for _, a := range set.Refer {
+		b.did(ctx, fmt.Sprintf("%s is not due: the set refers to what was dumped %s", a.Source, day(a.Snapshot)))
+	}
+	return nil
 }
 
 // sweep removes what earlier runs, or lost attempts of this one, left. Failing to
@@ -161,30 +229,25 @@ func (b *backup) sweep(ctx workflow.Context, objects any) {
 	}
 }
 
-// dump adds the artefact of one source to the set, or records why there is none.
-// Only a cancel is returned.
+// dump adds the artefact of one source to the set, or records why there is none. What
+// is returned is a cancel, or an error that the destination is to blame for while
+// there is another one.
 func (b *backup) dump(ctx workflow.Context, source recovery.SourceSpec) error {
-	queue := QueueLifeboat
-	if source.Kind == recovery.KindSQLite {
-		queue = HostQueue(b.plan.Host)
-	}
 	b.now(ctx, "dumping "+source.Name)
 	var artefact recovery.Artefact
-	err := step{
-		name: "dump " + source.Name, options: long(queue), activity: backups.DumpSource, giveUp: b.plan.GiveUpAfter.Std(),
-		input: func(attempt int) any {
-			return activities.DumpSourceInput{
-				Service: b.service, Set: b.manifest.Set, Attempt: attempt, Source: source,
-				Destination: b.plan.Destination, Encryption: b.plan.Encryption,
-			}
-		},
-	}.run(ctx, b.teller, &artefact)
+	err := b.tryDump(ctx, source, b.giveUp(), &artefact)
+	if err != nil && blame(err) == nil && errorType(err) == activities.ErrorUnavailable && b.giveUp() < b.plan.GiveUpAfter.Std() {
+		err = b.tryDump(ctx, source, b.plan.GiveUpAfter.Std(), &artefact) // the source is to blame: elsewhere is no better
+	}
 	switch {
 	case err == nil:
+		b.dumped++
 		b.manifest.Artefacts = append(b.manifest.Artefacts, artefact)
 		b.did(ctx, fmt.Sprintf("%s dumped, %s sealed to %s", source.Name, recovery.Bytes(artefact.Dump.PlainSize), recovery.Bytes(artefact.Dump.Size)))
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
 		b.sweepDisconnected(ctx)
+		return err
+	case blame(err) != nil && b.mayMove():
 		return err
 	default:
 		b.failedBy = ErrorFailed
@@ -197,6 +260,23 @@ func (b *backup) dump(ctx workflow.Context, source recovery.SourceSpec) error {
 	return nil
 }
 
+func (b *backup) tryDump(ctx workflow.Context, source recovery.SourceSpec, giveUp time.Duration, artefact *recovery.Artefact) error {
+	queue := QueueLifeboat
+	if source.Kind == recovery.KindSQLite {
+		queue = HostQueue(b.plan.Host)
+	}
+	return step{
+		name: "dump " + source.Name, options: long(queue), activity: backups.DumpSource, giveUp: giveUp,
+		input: func(int) any {
+			b.attempts[source.Name]++
+			return activities.DumpSourceInput{
+				Service: b.service, Set: b.manifest.Set, Attempt: b.attempts[source.Name], Source: source,
+				Destination: b.plan.Destination, Encryption: b.plan.Encryption,
+			}
+		},
+	}.run(ctx, b.teller, artefact)
+}
+
 // sweepDisconnected sweeps also after a cancel.
 func (b *backup) sweepDisconnected(ctx workflow.Context) {
 	ctx, cancel := workflow.NewDisconnectedContext(ctx)
@@ -207,7 +287,7 @@ func (b *backup) sweepDisconnected(ctx workflow.Context) {
 func (b *backup) commit(ctx workflow.Context) error {
 	b.now(ctx, "committing the set")
 	err := step{
-		name: "commit " + string(b.manifest.Set), options: quick(QueueLifeboat), activity: backups.CommitSet, giveUp: b.plan.GiveUpAfter.Std(),
+		name: "commit " + string(b.manifest.Set), options: quick(QueueLifeboat), activity: backups.CommitSet, giveUp: b.giveUp(),
 		input: func(int) any {
 			return activities.CommitSetInput{Destination: b.plan.Destination, Encryption: b.plan.Encryption, Manifest: b.manifest}
 		},
@@ -224,65 +304,4 @@ func (b *backup) nothingDumped() error {
 		why = append(why, f.Error)
 	}
 	return temporal.NewNonRetryableApplicationError("no recovery set was made: "+strings.Join(why, "; "), b.failedBy, nil)
-}
-
-// loadPlan is the first step of every run.
-func loadPlan(ctx workflow.Context, t *teller, service string, plan *recovery.Plan) error {
-	t.now(ctx, "reading the configuration")
-	return step{
-		name: "read configuration", options: quick(QueueLifeboat), activity: plans.LoadPlan, giveUp: planGiveUp,
-		input: func(int) any { return activities.LoadPlanInput{Service: service} },
-	}.run(ctx, t, plan)
-}
-
-// waitForChange waits in line behind whatever changes the service's production.
-func waitForChange(ctx workflow.Context, t *teller, service string) error {
-	return standInLine(ctx, t, ChangeID(service), func() (bool, error) {
-		var held bool
-		err := step{
-			name: "look whether production is being changed", options: quick(QueueLifeboat), activity: locks.IsHeld, giveUp: planGiveUp,
-			input: func(int) any { return activities.LockInput{ID: ChangeID(service)} },
-		}.run(ctx, t, &held)
-		return held, err
-	})
-}
-
-// inLine runs a locked child as soon as its lock is free.
-func inLine(ctx workflow.Context, t *teller, id, workflowType string, in, out any) error {
-	return standInLine(ctx, t, id, func() (bool, error) {
-		err := inChild(ctx, t, id, workflowType, in, out)
-		if errorType(err) == ErrorBusy {
-			return true, nil
-		}
-		return false, err
-	})
-}
-
-// standInLine calls try until it no longer says that the lock is busy: less and
-// less often, so that a wait of hours does not fill the history.
-func standInLine(ctx workflow.Context, t *teller, id string, try func() (busy bool, err error)) error {
-	for pause := firstInLine; ; pause = min(2*pause, maxPause) {
-		if busy, err := try(); err != nil || !busy {
-			return err
-		}
-		t.now(ctx, "waiting for "+id+" to end")
-		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "wait in line"})
-		if err := timer.Get(ctx, nil); err != nil {
-			return err
-		}
-	}
-}
-
-// inChild runs a locked child to its end and follows what it tells. If the lock
-// is taken it refuses and says by what.
-func inChild(ctx workflow.Context, t *teller, id, workflowType string, in, out any) error {
-	stop := t.follow(ctx, id)
-	defer stop()
-	t.show(ctx)
-	err := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, lock(id, workflowType+" of "+t.status.Service)), workflowType, in).Get(ctx, out)
-	if _, ok := errors.AsType[*temporal.ChildWorkflowExecutionAlreadyStartedError](err); ok {
-		return temporal.NewNonRetryableApplicationError(
-			fmt.Sprintf("%s is already running: wait for it to end, or look at it in the Temporal UI", id), ErrorBusy, nil)
-	}
-	return err
 }

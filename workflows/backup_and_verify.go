@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/card"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
@@ -25,6 +26,7 @@ func BackupAndVerify(ctx workflow.Context, in BackupAndVerifyInput) (*recovery.R
 	defer p.finish(ctx)
 	report, err := p.run(ctx)
 	report, err = conclude(ctx, p.teller, report, err)
+	p.pingEnd(ctx, p.gate.plan.Pings, "backup", err)
 	switch {
 	case temporal.IsCanceledError(err):
 		p.posted(ctx, card.Cancelled, "cancelled")
@@ -52,25 +54,24 @@ func (p *backupAndVerify) setup(ctx workflow.Context) (err error) {
 	return checkInput(p.in.Service, p.in.malformed)
 }
 
-// announce shows a run that a person asked for; scheduled ones have no card.
-func (p *backupAndVerify) announce(ctx workflow.Context) error {
-	if p.in.Requested == nil {
-		return nil
-	}
-	if err := loadPlan(ctx, p.teller, p.in.Service, p.gate.plan); err != nil {
-		return err
-	}
-	startPoster(ctx, p.teller, p.gate, "Backup of "+p.in.Service, p.requester(ctx, TypeBackupAndVerify, p.in.unclaimed(), p.in.Requested))
-	return nil
-}
-
 func (p *backupAndVerify) run(ctx workflow.Context) (*recovery.Report, error) {
-	if err := p.announce(ctx); err != nil {
+	if err := loadPlan(ctx, p.teller, p.in.Service, p.gate.plan); err != nil {
 		return nil, err
+	}
+	p.ping(ctx, p.gate.plan.Pings, "backup", activities.PingStart, "")
+	if p.in.Requested != nil { // scheduled ones have no card
+		startPoster(ctx, p.teller, p.gate, "Backup of "+p.in.Service, p.requester(ctx, TypeBackupAndVerify, p.in.unclaimed(), p.in.Requested))
 	}
 	var made BackupServiceResult
-	if err := inChild(ctx, p.teller, BackupID(p.in.Service), TypeBackupService, BackupServiceInput{Service: p.in.Service}, &made); err != nil {
+	child := inChild
+	if p.in.Due { // a backup that somebody started by hand must not cost the one that is due
+		child = inLine
+	}
+	if err := child(ctx, p.teller, BackupID(p.in.Service), TypeBackupService, BackupServiceInput{Service: p.in.Service, Due: p.in.Due}, &made); err != nil {
 		return nil, err
+	}
+	if made.Manifest.Set == "" {
+		return recovery.NothingDue(p.in.Service), nil
 	}
 	target := wanted(p.in.Level, made.Plan.Target(made.Plan.Verify == recovery.VerifyAfterBackup))
 	return verifyInChild(ctx, p.teller, made.Plan, VerifySetInput{Service: p.in.Service, Set: made.Manifest.Set, Target: target})
@@ -80,7 +81,10 @@ func (p *backupAndVerify) run(ctx workflow.Context) (*recovery.Report, error) {
 // error: the caller concludes from it as VerifySet did.
 func verifyInChild(ctx workflow.Context, t *teller, plan recovery.Plan, in VerifySetInput) (*recovery.Report, error) {
 	var report recovery.Report
-	err := inChild(ctx, t, VerifyID(in.Set, plan.Destination.Name), TypeVerifySet, in, &report)
+	if in.Copy == "" {
+		in.Copy = plan.Destination.Name
+	}
+	err := inChild(ctx, t, VerifyID(in.Set, in.Copy), TypeVerifySet, in, &report)
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok && app.HasDetails() {
 		if err := app.Details(&report); err != nil {
 			return nil, fmt.Errorf("read report: %w", err)

@@ -79,7 +79,7 @@ func (w *world) vouched(env *testsuite.TestWorkflowEnvironment, b *approval.Book
 		d.Confirm = b.Request.Confirm
 	case approval.Reject:
 		d.Reason = "not now"
-	case approval.Undecided:
+	case approval.Undecided, approval.Snooze:
 	}
 	return d.Vouch(w.key)
 }
@@ -148,4 +148,11 @@ func (w *world) approve(env *testsuite.TestWorkflowEnvironment, step, name strin
 
 func (w *world) reject(env *testsuite.TestWorkflowEnvironment, step, name string) turn {
 	return turn{step, func(b *approval.Book) { env.SignalWorkflow(workflows.Decide, w.vouched(env, b, name, approval.Reject)) }}
+}
+
+// putOff is a turn in which a door vouches that somebody puts a drill off.
+func (w *world) putOff(env *testsuite.TestWorkflowEnvironment, name string) turn {
+	return turn{"drill", func(b *approval.Book) {
+		env.SignalWorkflow(workflows.Decide, w.vouched(env, b, name, approval.Snooze))
+	}}
 }

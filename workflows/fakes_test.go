@@ -3,14 +3,9 @@ package workflows_test
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/lifeboat-run/lifeboat/activities"
-	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
@@ -24,6 +19,7 @@ func (s *fakeSource) Estimate(context.Context) (int64, error) { return 1000, nil
 func (s *fakeSource) Dump(_ context.Context, job recovery.DumpJob, w io.Writer, progress func(int64)) (*recovery.Dump, error) {
 	s.world.dumped[s.spec.Name]++
 	s.world.did("dump %s", cmp.Or(s.spec.Database, s.spec.Path, s.spec.Name))
+	s.world.happens("dump " + s.spec.Name)
 	if err := next(s.world.dumpErrs, s.spec.Name); err != nil {
 		return nil, err
 	}
@@ -52,109 +48,6 @@ func next(errs map[string][]error, name string) error {
 	errs[name] = errs[name][1:]
 	return err
 }
-
-type fakeStore struct{ world *world }
-
-func (s *fakeStore) Seal(_ context.Context, _ string, _ int64, fill func(io.Writer) error) (recovery.Object, error) {
-	var b strings.Builder
-	err := fill(&b)
-	return recovery.Object{PlainSize: int64(b.Len()), Size: int64(b.Len()), SHA256: "00"}, err
-}
-
-func (s *fakeStore) Unseal(_ context.Context, key string, _ recovery.Object, use func(io.Reader) error) error {
-	source, _, _ := strings.Cut(key[strings.LastIndex(key, "/")+1:], ".")
-	if strings.Contains(key, "fingerprint") {
-		content, err := fingerprintOf(source).Encode()
-		if err != nil {
-			return err
-		}
-		return use(strings.NewReader(string(content)))
-	}
-	return use(strings.NewReader("dump of " + source))
-}
-
-func (s *fakeStore) ReadBack(_ context.Context, key string, _ recovery.Object, _ func(int64)) error {
-	return s.world.readBackErr[key[strings.LastIndex(key, "/")+1:]]
-}
-
-func (s *fakeStore) Peek(ctx context.Context, key string, use func(io.Reader) error) error {
-	return s.Unseal(ctx, key, recovery.Object{}, use)
-}
-
-func (s *fakeStore) Digest(ctx context.Context, key string, o recovery.Object, p func(int64)) error {
-	return s.ReadBack(ctx, key, o, p)
-}
-
-func (s *fakeStore) Commit(_ context.Context, m *recovery.Manifest) error {
-	if len(s.world.commitErr) > 0 {
-		err := s.world.commitErr[0]
-		s.world.commitErr = s.world.commitErr[1:]
-		return err
-	}
-	s.world.committed = m
-	s.world.manifests[m.Set] = m
-	s.world.did("commit %s", cmp.Or(m.Purpose, "backup"))
-	return nil
-}
-
-func (s *fakeStore) Newest(context.Context, string) (recovery.SetID, error) {
-	if s.world.committed == nil {
-		return "", errors.Join(errors.New("no set of where2eat"), recovery.ErrNotFound)
-	}
-	return s.world.committed.Set, nil
-}
-
-func (s *fakeStore) Manifest(_ context.Context, _ string, set recovery.SetID) (*recovery.Manifest, error) {
-	return s.world.manifests[set], s.world.manifestErr
-}
-
-func (s *fakeStore) Summaries(_ context.Context, _ string, wanted recovery.SetID, limit int) ([]recovery.SetSummary, error) {
-	var sets []recovery.SetSummary
-	for _, id := range slices.Backward(slices.Sorted(maps.Keys(s.world.manifests))) {
-		if len(sets) == limit && id != wanted {
-			continue
-		}
-		var proofs []recovery.Proof
-		for _, p := range s.world.proofs {
-			if p.Set == id {
-				proofs = append(proofs, p)
-			}
-		}
-		sets = append(sets, recovery.Summarize(id, s.world.manifests[id], proofs, nil))
-	}
-	return sets, nil
-}
-
-func (s *fakeStore) Decide(_ context.Context, b *approval.Book) (bool, error) {
-	s.world.did("decide %s: %s", b.Request.Step, b.Outcome)
-	s.world.decisions = append(s.world.decisions, *b)
-	if s.world.decideErr != nil {
-		return false, s.world.decideErr
-	}
-	return !s.world.used[b.Request.ID], nil
-}
-
-func (s *fakeStore) Write(_ context.Context, key string, content []byte) error {
-	s.world.documents[key] = string(content)
-	return nil
-}
-
-func (s *fakeStore) Prove(_ context.Context, p *recovery.Proof) error {
-	s.world.proofs = append(s.world.proofs, *p)
-	return nil
-}
-
-func (s *fakeStore) SweepSets(context.Context, string, recovery.SetID) (int, []string, error) {
-	s.world.swept = append(s.world.swept, "older sets")
-	return 0, nil, nil
-}
-
-func (s *fakeStore) SweepSet(context.Context, string, recovery.SetID) (int, []string, error) {
-	s.world.swept = append(s.world.swept, "this set")
-	return 0, nil, nil
-}
-
-func (s *fakeStore) Close() error { return nil }
 
 type fakeCopy struct {
 	world *world

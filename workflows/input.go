@@ -18,6 +18,8 @@ type BackupAndVerifyInput struct {
 	// Level asks for less than the configuration can reach: stored, readBack,
 	// restored or proven.
 	Level *recovery.Level `json:"level,omitempty"`
+	// Due dumps only the sources whose cadence fell due, as schedules do.
+	Due bool `json:"due,omitempty"`
 	// Requested says who asked, if a door vouches for it; such a run has a card.
 	Requested *approval.Claim `json:"requested,omitempty"`
 
@@ -43,6 +45,12 @@ type VerifyInput struct {
 	Service string `json:"service"`
 	// Set chooses a set; empty means the newest.
 	Set recovery.SetID `json:"set,omitempty"`
+	// Copy chooses the destination that it is read from; empty means the first that has
+	// it.
+	Copy string `json:"copy,omitempty"`
+	// Rotate takes the newest set of the destination whose copies were not restored for
+	// the longest, as schedules do.
+	Rotate bool `json:"rotate,omitempty"`
 	// Level asks for less than the configuration can reach.
 	Level *recovery.Level `json:"level,omitempty"`
 
@@ -61,8 +69,10 @@ type RestoreDrillInput struct {
 	Service string `json:"service"`
 	// Set chooses a set; empty means the newest that was read back.
 	Set recovery.SetID `json:"set,omitempty"`
-	// Copy chooses the destination that it is read from; empty means any.
+	// Copy chooses the destination that it is read from; empty means the best.
 	Copy string `json:"copy,omitempty"`
+	// Scheduled drills may be snoozed.
+	Scheduled bool `json:"scheduled,omitempty"`
 	// Requested says who asked, if a door vouches for it.
 	Requested *approval.Claim `json:"requested,omitempty"`
 

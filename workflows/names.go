@@ -29,10 +29,16 @@ const (
 	TypeVerify          = "Verify"
 	TypeRestoreDrill    = "RestoreDrill"
 	TypeRestore         = "Restore"
+	TypePrune           = "Prune"
+	TypeDigest          = "Digest"
+	TypeCatchUp         = "CatchUp"
 	// Started by playbooks only; their ids are locks.
 	TypeBackupService = "BackupService"
 	TypeVerifySet     = "VerifySet"
 	TypeChangeData    = "ChangeData"
+	TypeReplicate     = "Replicate"
+	// Tells people of a destination that does not answer.
+	TypeWatchDestination = "WatchDestination"
 	// Started by a run that ended while Slack did not answer.
 	TypeDeliverCard = "DeliverCard"
 )
@@ -57,6 +63,9 @@ const (
 // signalChildStatus carries a child's Status to the playbook that started it.
 const signalChildStatus = "child-status"
 
+// signalAnswers tells a Replicate that its destination answers.
+const signalAnswers = "answers"
+
 // BackupID is the lock of a service's backup: one at a time.
 func BackupID(service string) string { return "backup/" + service }
 
@@ -65,11 +74,40 @@ func VerifyID(set recovery.SetID, copyName string) string {
 	return "verify/" + string(set) + "/" + copyName
 }
 
+// ReplicateID is the lock of the copying of a set to a destination.
+func ReplicateID(set recovery.SetID, destination string) string {
+	return "replicate/" + string(set) + "/" + destination
+}
+
+// CatchUpID is the search for copies that a service lacks.
+func CatchUpID(service string) string { return "catch-up/" + service }
+
+// OutageID is the outage of a destination: there is one at a time.
+func OutageID(destination string) string { return "outage/" + destination }
+
 // ChangeID is the lock of whatever changes a service's production: one at a time.
 func ChangeID(service string) string { return "change/" + service }
 
 // CardID is the delivery of the last card of a run.
 func CardID(run recovery.RunRef) string { return "card/" + run.WorkflowID + "/" + run.RunID }
+
+// SchedulePrefix begins the ids of all schedules that Lifeboat makes.
+const SchedulePrefix = "lifeboat/"
+
+// DigestScheduleID is the schedule of the digest.
+const DigestScheduleID = SchedulePrefix + "digest"
+
+// BackupScheduleID is the schedule of a service's backups.
+func BackupScheduleID(service string) string { return SchedulePrefix + "backup/" + service }
+
+// VerifyScheduleID is the schedule on which a service's sets are proven again.
+func VerifyScheduleID(service string) string { return SchedulePrefix + "verify/" + service }
+
+// DrillScheduleID is the schedule of a service's drills.
+func DrillScheduleID(service string) string { return SchedulePrefix + "drill/" + service }
+
+// PruneScheduleID is the schedule on which what retention gives up is removed.
+func PruneScheduleID(service string) string { return SchedulePrefix + "prune/" + service }
 
 // PlaybookID labels a run of a playbook that a person started at stamp.
 func PlaybookID(playbook, service, stamp string) string {

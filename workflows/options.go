@@ -68,6 +68,27 @@ func lock(id, summary string) workflow.ChildWorkflowOptions {
 const (
 	// planGiveUp bounds the wait for a worker that can read the configuration.
 	planGiveUp = 5 * time.Minute
+	// elsewhereAfter is how long a dump is tried before the run looks whether its
+	// destination is to blame, where there is another one.
+	elsewhereAfter = 2 * time.Minute
+	// copyGiveUp bounds a try to copy a set, before the run waits for a destination that
+	// does not answer, and copyFor all tries together: longer than any outage that
+	// somebody does something about.
+	copyGiveUp = 2 * time.Minute
+	copyFor    = 14 * 24 * time.Hour
+	// maxCopyPause is the longest pause between two tries to copy.
+	maxCopyPause = time.Hour
+	// pruneWaits is how long a prune waits for what reads the sets: tomorrow's removes
+	// the same.
+	pruneWaits = 6 * time.Hour
+	// awaitFor is how long one step waits for a destination.
+	awaitFor = time.Hour
+	// outageFor is how long an outage is watched: by then the destination is no
+	// destination any more.
+	outageFor = 90 * 24 * time.Hour
+	// outageAfter is how long a destination must not answer before people are told.
+	outageAfter = 5 * time.Minute
+
 	// cleanGiveUp bounds clean-up, which runs also after a cancel.
 	cleanGiveUp = 10 * time.Minute
 

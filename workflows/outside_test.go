@@ -35,13 +35,22 @@ type outside struct {
 
 	board    board
 	boardErr func() error
+
+	running  [][]string // what reads the sets, one for each look
+	readers  []string   // the types of runs that were looked for
+	digestTo recovery.DigestSpec
+	digest   recovery.Digest
+	mailed   []string
+	mailKeys []string
+	mailErr  map[string][]error // by address, one for each try
+	pingErr  error
 }
 
 func newOutside() outside {
 	return outside{
 		key: []byte("0123456789abcdef0123456789abcdef"), used: map[string]bool{}, documents: map[string]string{},
 		places: places{at: map[string]string{"app": "1", "/srv/notes.db": "2"}, made: 2}, swapErr: map[string][]error{}, commandErr: map[string][]error{},
-		boardErr: func() error { return nil },
+		boardErr: func() error { return nil }, mailErr: map[string][]error{},
 	}
 }
 
@@ -54,6 +63,36 @@ func (w *world) Holds(context.Context, string) (bool, error) {
 	held := w.held[0]
 	w.held = w.held[1:]
 	return held, nil
+}
+
+func (w *world) Running(_ context.Context, _ string, types []string) ([]string, error) {
+	w.readers = types
+	if len(w.running) == 0 {
+		return nil, nil
+	}
+	running := w.running[0]
+	w.running = w.running[1:]
+	return running, nil
+}
+
+type fakeSurvey struct{ world *world }
+
+func (s *fakeSurvey) Digest(context.Context, time.Time) (*recovery.Digest, error) {
+	return &s.world.digest, nil
+}
+
+func (w *world) Mail(_ context.Context, key, to, subject, text string) error {
+	w.mailKeys = append(w.mailKeys, key)
+	if err := next(w.mailErr, to); err != nil {
+		return err
+	}
+	w.mailed = append(w.mailed, to+": "+subject+": "+strings.SplitN(text, "\n", 2)[0])
+	return nil
+}
+
+func (w *world) Ping(_ context.Context, ref, signal, text string) error {
+	w.did("%s", strings.TrimSpace("ping "+ref+" "+signal+" "+text))
+	return w.pingErr
 }
 
 // places are the databases and files of production's servers, by name, each with

@@ -216,12 +216,18 @@ func (p *poster) finish(ctx workflow.Context, state card.State, line string) {
 		return
 	}
 	p.refresh()
+	p.mail.Unsure = true
+	leaveToDeliver(ctx, p.mail)
+}
+
+// leaveToDeliver leaves a card and its notes to a run of their own, which posts them
+// whenever Slack takes them.
+func leaveToDeliver(ctx workflow.Context, mail delivery) {
 	options := workflow.ChildWorkflowOptions{
-		WorkflowID: CardID(p.card.Run), StaticSummary: "card of " + p.card.Run.WorkflowID, TaskQueue: QueueLifeboat,
+		WorkflowID: CardID(mail.Card.Run), StaticSummary: "card of " + mail.Card.Run.WorkflowID, TaskQueue: QueueLifeboat,
 		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
 	}
-	p.mail.Unsure = true
-	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), TypeDeliverCard, p.mail)
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), TypeDeliverCard, mail)
 	if err := child.GetChildWorkflowExecution().Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Error("leave the card to be delivered", "error", err)
 	}

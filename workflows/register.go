@@ -26,11 +26,16 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(RestoreDrill, workflow.RegisterOptions{Name: TypeRestoreDrill})
 	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: TypeRestore})
 	r.RegisterWorkflowWithOptions(ChangeData, workflow.RegisterOptions{Name: TypeChangeData})
+	r.RegisterWorkflowWithOptions(Replicate, workflow.RegisterOptions{Name: TypeReplicate})
+	r.RegisterWorkflowWithOptions(CatchUp, workflow.RegisterOptions{Name: TypeCatchUp})
+	r.RegisterWorkflowWithOptions(WatchDestination, workflow.RegisterOptions{Name: TypeWatchDestination})
+	r.RegisterWorkflowWithOptions(Prune, workflow.RegisterOptions{Name: TypePrune})
+	r.RegisterWorkflowWithOptions(Digest, workflow.RegisterOptions{Name: TypeDigest})
 	r.RegisterWorkflowWithOptions(DeliverCard, workflow.RegisterOptions{Name: TypeDeliverCard})
 	r.RegisterDynamicWorkflow(unknownPlaybook, workflow.DynamicRegisterOptions{})
 }
 
-var playbooks = []string{TypeBackupAndVerify, TypeVerify, TypeRestoreDrill, TypeRestore}
+var playbooks = []string{TypeBackupAndVerify, TypeVerify, TypeRestoreDrill, TypeRestore, TypePrune, TypeDigest, TypeCatchUp}
 
 // unknownPlaybook fails a mistyped workflow type at once; without it, such a run
 // would stay "Running" for ever.

@@ -43,7 +43,8 @@ type restore struct {
 	manifest recovery.Manifest
 	live     []recovery.LiveState
 	safety   *recovery.Manifest // nil: none could be made
-	noSafety string             // why
+	safetyAt recovery.DestinationSpec
+	noSafety string // why
 	rows     activities.ComparedSets
 	result   recovery.Restoration
 	removed  []string // of what was set aside
@@ -96,13 +97,48 @@ func (r *restore) prepare(ctx workflow.Context) error {
 		return err
 	}
 	var err error
-	if r.chosen, err = chooseSet(ctx, r.teller, r.plan, r.in.Set); err != nil {
+	if r.chosen, err = chooseSet(ctx, r.teller, r.plan, r.in.Set, ""); err != nil {
 		return err
 	}
-	if err := r.loadSet(ctx); err != nil {
+	if err := r.readManifest(ctx); err != nil {
 		return err
 	}
 	return r.chooseSources()
+}
+
+// readManifest reads the manifest from the best copy; one that cannot be read is left
+// out from then on.
+func (r *restore) readManifest(ctx workflow.Context) error {
+	for {
+		if err := r.readFrom(r.chosen.Copies[0]); err != nil {
+			return err
+		}
+		plan := r.plan
+		if len(r.chosen.Copies) > 1 {
+			plan.GiveUpAfter = min(plan.GiveUpAfter, recovery.Duration(copyGiveUp))
+		}
+		err := loadManifest(ctx, r.teller, plan, r.chosen.Set.Set, &r.manifest)
+		if err == nil || !badCopy(err) || len(r.chosen.Copies) == 1 {
+			return err
+		}
+		r.did(ctx, fmt.Sprintf("the copy at %s cannot be read, taking the next one: %s", r.chosen.Copies[0], reason(err)))
+		r.chosen.Copies = r.chosen.Copies[1:]
+	}
+}
+
+// badCopy says whether an error of reading a set may be that of one copy alone.
+func badCopy(err error) bool {
+	kind := errorType(err)
+	return kind == activities.ErrorDamaged || kind == activities.ErrorUnavailable
+}
+
+// readFrom makes the run read the set from another of its copies.
+func (r *restore) readFrom(copyName string) error {
+	at, err := r.plan.At(copyName)
+	if err == nil {
+		r.plan = *at
+	}
+	return err
 }
 
 func (r *restore) policy() *recovery.PolicySpec {
@@ -112,13 +148,14 @@ func (r *restore) policy() *recovery.PolicySpec {
 	return r.plan.Approvals.Restore
 }
 
-func (r *restore) loadSet(ctx workflow.Context) error {
+// loadManifest reads the manifest of a set where the plan works.
+func loadManifest(ctx workflow.Context, t *teller, plan recovery.Plan, set recovery.SetID, m *recovery.Manifest) error {
 	return step{
-		name: "read manifest", options: quick(QueueLifeboat), activity: verifications.LoadSet, giveUp: r.plan.GiveUpAfter.Std(),
+		name: "read manifest", options: quick(QueueLifeboat), activity: verifications.LoadSet, giveUp: plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.LoadSetInput{Service: r.in.Service, Set: r.chosen.Set.Set, Destination: r.plan.Destination, Encryption: r.plan.Encryption}
+			return activities.LoadSetInput{Service: plan.Service, Set: set, Destination: plan.Destination, Encryption: plan.Encryption}
 		},
-	}.run(ctx, r.teller, &r.manifest)
+	}.run(ctx, t, m)
 }
 
 // chooseSources refuses what cannot be restored as asked.
@@ -171,7 +208,11 @@ func (r *restore) look(ctx workflow.Context) error {
 			return err
 		}
 	}
-	r.facts(ctx, r.describe()...)
+	cold, err := coldFacts(ctx, r.teller, &r.plan, r.manifest.Set)
+	if err != nil {
+		return err
+	}
+	r.facts(ctx, append(r.describe(), cold...)...)
 	return nil
 }
 
@@ -211,22 +252,22 @@ func (r *restore) save(ctx workflow.Context) error {
 		r.did(ctx, "NO safety backup could be made: "+r.noSafety)
 		return nil
 	}
-	r.safety, r.noSafety = &made.Manifest, ""
+	r.safety, r.noSafety, r.safetyAt = &made.Manifest, "", made.Plan.Destination
 	r.result.Safety = made.Manifest.Set
 	r.did(ctx, "safety backup made: "+string(made.Manifest.Set))
-	r.rows, err = compareSets(ctx, r.teller, r.plan, made.Manifest, r.manifest, r.sources)
+	r.rows, err = compareSets(ctx, r.teller, r.plan, made, r.manifest, r.sources)
 	return err
 }
 
 // compareSets compares rows for a plan. That they are not known keeps nobody from
 // restoring: only a cancel is returned.
-func compareSets(ctx workflow.Context, t *teller, plan recovery.Plan, now, then recovery.Manifest, sources []string) (activities.ComparedSets, error) {
+func compareSets(ctx workflow.Context, t *teller, plan recovery.Plan, now BackupServiceResult, then recovery.Manifest, sources []string) (activities.ComparedSets, error) {
 	t.now(ctx, "comparing rows, now and then")
 	var out activities.ComparedSets
 	err := step{
 		name: "compare rows", options: quick(QueueRestore), activity: restores.CompareSets, giveUp: plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.CompareSetsInput{Plan: plan, Now: now, Then: then, Sources: sources}
+			return activities.CompareSetsInput{Plan: plan, Now: now.Manifest, NowAt: now.Plan.Destination, Then: then, Sources: sources}
 		},
 	}.run(ctx, t, &out)
 	if err == nil || temporal.IsCanceledError(err) || ctx.Err() != nil {
@@ -236,113 +277,34 @@ func compareSets(ctx workflow.Context, t *teller, plan recovery.Plan, now, then 
 	return activities.ComparedSets{Unknown: sources}, nil
 }
 
-// describe writes the plan for people.
-func (r *restore) describe() []approval.Fact {
-	facts := []approval.Fact{
-		{Label: "Set", Value: fmt.Sprintf("%s, made %s, %s, %s", r.chosen.Set.Set, day(r.chosen.Set.Created), recovery.Bytes(r.chosen.Set.Size), r.chosen.Set.Standing.Level)},
-		{Label: "Sources", Value: strings.Join(r.sources, ", ")},
-		{Label: "Expected to take", Value: expectation(r.chosen)},
-	}
-	for _, state := range r.live {
-		verb := "Replaces"
-		if r.in.Beside {
-			verb = "Stands beside"
-		}
-		value := state.Where + ", " + recovery.Bytes(state.Size)
-		if !state.Exists {
-			value = state.Where + ", which is not there now"
-		}
-		facts = append(facts, approval.Fact{Label: verb, Value: value})
-	}
-	if r.in.Beside {
-		return facts
-	}
-	safety := "NONE could be made: " + r.noSafety
-	if r.safety != nil {
-		safety = "made just now: " + madeAs(*r.safety)
-	}
-	facts = append(facts, approval.Fact{Label: "Safety backup", Value: safety},
-		approval.Fact{Label: "Can be undone", Value: fmt.Sprintf("for %s; what is replaced is set aside", r.plan.UndoFor)})
-	return append(facts, rowFacts(r.rows)...)
-}
-
-// rowFacts says how many rows each table has now and would have.
-func rowFacts(rows activities.ComparedSets) []approval.Fact {
-	var facts []approval.Fact
-	for _, t := range rows.Tables {
-		facts = append(facts, approval.Fact{Label: "Rows of " + t.Table + " (" + t.Source + ")", Value: fmt.Sprintf("%s now, %s then", rowCount(t.Now), rowCount(t.Then))})
-	}
-	if rows.More > 0 {
-		facts = append(facts, approval.Fact{Label: "More tables differ", Value: fmt.Sprint(rows.More)})
-	}
-	if rows.Same > 0 {
-		facts = append(facts, approval.Fact{Label: "Tables with the same rows", Value: fmt.Sprint(rows.Same)})
-	}
-	for _, source := range rows.Unknown {
-		facts = append(facts, approval.Fact{Label: "Rows of " + source, Value: "not known"})
-	}
-	return facts
-}
-
-func rowCount(n int64) string {
-	if n < 0 {
-		return "not there"
-	}
-	return fmt.Sprint(n)
-}
-
-// restorePlan is what people agree to: its digest is in the request.
-type restorePlan struct {
-	Service string               `json:"service"`
-	Set     recovery.SetID       `json:"set"`
-	Digests []string             `json:"digests"` // of the sealed dumps
-	Live    []recovery.LiveState `json:"live"`
-	Safety  recovery.SetID       `json:"safety"`
-	Beside  bool                 `json:"beside"`
-	Config  string               `json:"config"`
-}
-
-func (r *restore) approve(ctx workflow.Context) (*approval.Book, error) {
-	agreed := restorePlan{Service: r.in.Service, Set: r.manifest.Set, Live: r.live, Safety: r.result.Safety, Beside: r.in.Beside, Config: r.plan.Config.Digest}
-	for _, source := range r.sources {
-		a, _ := r.manifest.Artefact(source)
-		agreed.Digests = append(agreed.Digests, a.Dump.SHA256)
-	}
-	digest, err := approval.Digest(agreed)
-	if err != nil {
-		return nil, err
-	}
-	request := approval.Request{
-		Playbook: TypeRestore, Step: "restore", Digest: digest, RequestedBy: r.by, Policy: *r.policy(), Facts: r.teller.shown,
-		What: fmt.Sprintf("Restore %s from set %s", r.in.Service, r.manifest.Set), Where: r.where(), Approve: "Restore", Reject: "Do not restore",
-		Destructive: true, Confirm: r.in.Service,
-	}
-	if r.in.Beside {
-		request.Step, request.Approve, request.Reject = "restore beside", "Restore beside", "Not now"
-		request.Destructive, request.Confirm = false, ""
-	}
-	r.now(ctx, "waiting for a decision")
-	return r.ask(ctx, request)
-}
-
-func (r *restore) where() string {
-	var places []string
-	for _, state := range r.live {
-		places = append(places, state.Where)
-	}
-	if r.in.Beside {
-		return "beside " + strings.Join(places, ", ") + "; production is not touched"
-	}
-	return "PRODUCTION: " + strings.Join(places, ", ")
-}
-
-// change carries the plan out, and tells how that went.
+// change carries the plan out, and tells how that went. If a copy of the set cannot
+// be read, it takes the next one.
 func (r *restore) change(ctx workflow.Context, decided time.Time) error {
-	result, err := r.carryOut(ctx, ChangeDataInput{
-		Plan: r.plan, Manifest: r.manifest, Sources: r.sources, Live: r.live, Beside: r.in.Beside, Stamp: stamp(decided),
-	})
-	if err != nil {
-		return err
+	var result *recovery.Restoration
+	for i, copyName := range r.chosen.Copies {
+		last := i == len(r.chosen.Copies)-1
+		if err := r.readFrom(copyName); err != nil {
+			return err
+		}
+		err := thaw(ctx, r.teller, &r.plan, &r.manifest)
+		if err == nil {
+			result, err = r.carryOut(ctx, ChangeDataInput{
+				Plan: r.plan, Manifest: r.manifest, Sources: r.sources, Live: r.live, Beside: r.in.Beside, Stamp: stamp(decided),
+			})
+		}
+		var why string
+		switch {
+		case err != nil && (last || !badCopy(err)):
+			return err
+		case err != nil:
+			why = reason(err)
+		case result.BadCopy && !last:
+			why = result.Sentence
+		}
+		if why == "" {
+			break
+		}
+		r.did(ctx, fmt.Sprintf("the copy at %s cannot be used, taking the next one: %s", copyName, why))
 	}
 	result.Safety = r.result.Safety
 	result.Took = recovery.Duration(workflow.Now(ctx).Sub(decided).Round(10 * time.Millisecond))

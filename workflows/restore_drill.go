@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -22,7 +23,9 @@ func RestoreDrill(ctx workflow.Context, in RestoreDrillInput) (*recovery.Drill, 
 		return nil, err
 	}
 	err := d.run(ctx)
-	return d.end(ctx, err)
+	report, err := d.end(ctx, err)
+	d.pingEnd(ctx, d.plan.Pings, "drill", err)
+	return report, err
 }
 
 type drill struct {
@@ -63,55 +66,84 @@ func (d *drill) run(ctx workflow.Context) error {
 		return err
 	}
 	d.gate.plan = &d.plan
-	if err := d.checkCopy(); err != nil {
-		return err
+	if d.in.Copy != "" {
+		if _, err := d.plan.At(d.in.Copy); err != nil {
+			return badInput("read input: copy: %v", err)
+		}
 	}
 	d.drill.By = d.requester(ctx, TypeRestoreDrill, d.in.unclaimed(), d.in.Requested)
 	startPoster(ctx, d.teller, d.gate, "Restore drill of "+d.in.Service, d.drill.By)
+	for {
+		if err := d.choose(ctx); err != nil {
+			return err
+		}
+		outcome, err := d.approve(ctx)
+		if err != nil {
+			return err
+		}
+		if outcome == approval.Approved {
+			return d.rehearse(ctx)
+		}
+		d.now(ctx, "put off until "+day(workflow.Now(ctx).Add(snooze)))
+		timer := workflow.NewTimerWithOptions(ctx, snooze, workflow.TimerOptions{Summary: "put off"})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// snooze is how long a drill that fell due can be put off, each time.
+const snooze = 24 * time.Hour
+
+// choose finds the set, and the copy to read it from.
+func (d *drill) choose(ctx workflow.Context) error {
 	if err := waitForChange(ctx, d.teller, d.in.Service); err != nil {
 		return err
 	}
 	var err error
-	if d.chosen, err = chooseSet(ctx, d.teller, d.plan, d.in.Set); err != nil {
+	if d.chosen, err = chooseSet(ctx, d.teller, d.plan, d.in.Set, d.in.Copy); err != nil {
 		return err
 	}
-	d.describe(ctx)
-	if err := d.approve(ctx); err != nil {
+	at, err := d.plan.At(d.chosen.Copies[0])
+	if err != nil {
 		return err
 	}
-	return d.rehearse(ctx)
-}
-
-// checkCopy refuses a copy that there is not.
-func (d *drill) checkCopy() error {
-	if known := d.plan.Destination.Name; d.in.Copy != "" && d.in.Copy != known {
-		return badInput("read input: copy %q: there is no such destination; there is %q", d.in.Copy, known)
+	d.plan = *at
+	cold, err := coldFacts(ctx, d.teller, &d.plan, d.chosen.Set.Set)
+	if err != nil {
+		return err
 	}
+	d.describe(ctx, cold)
 	return nil
 }
 
-// chooseSet finds the wanted set, or the newest that was read back.
-func chooseSet(ctx workflow.Context, t *teller, plan recovery.Plan, wanted recovery.SetID) (activities.ChosenSet, error) {
+// chooseSet finds the wanted set, or the newest that was read back, and where it can
+// be read.
+func chooseSet(ctx workflow.Context, t *teller, plan recovery.Plan, wanted recovery.SetID, copyName string) (activities.ChosenSet, error) {
 	t.now(ctx, "choosing a set")
 	var chosen activities.ChosenSet
 	err := step{
-		name: "choose a set", options: quick(QueueLifeboat), activity: drills.ChooseSet, giveUp: plan.GiveUpAfter.Std(),
+		name: "choose a set", options: quick(QueueLifeboat), activity: choices.ChooseSet, giveUp: plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.ChooseSetInput{Service: plan.Service, Set: wanted, Destination: plan.Destination, Encryption: plan.Encryption}
+			return activities.ChooseSetInput{Service: plan.Service, Set: wanted, Copy: copyName, Destinations: plan.Destinations, Encryption: plan.Encryption}
 		},
 	}.run(ctx, t, &chosen)
 	t.status.Set = chosen.Set.Set
+	for _, s := range chosen.Silent {
+		t.did(ctx, fmt.Sprintf("destination %s was not asked: %s", s.Destination, s.Error))
+	}
 	return chosen, err
 }
 
-func (d *drill) describe(ctx workflow.Context) {
+func (d *drill) describe(ctx workflow.Context, more []approval.Fact) {
 	d.drill.Expected = d.chosen.Expected
-	d.facts(ctx,
-		approval.Fact{Label: "Set", Value: fmt.Sprintf("%s, %s, %s", d.chosen.Set.Set, recovery.Bytes(d.chosen.Set.Size), d.chosen.Set.Standing.Level)},
-		approval.Fact{Label: "Read from", Value: d.plan.Destination.Name},
-		approval.Fact{Label: "Objectives", Value: fmt.Sprintf("RTO %s, RPO %s", d.plan.Objectives.RTO, d.plan.Objectives.RPO)},
-		approval.Fact{Label: "Expected to take", Value: expectation(d.chosen)},
-	)
+	facts := []approval.Fact{
+		{Label: "Set", Value: fmt.Sprintf("%s, %s, %s", d.chosen.Set.Set, recovery.Bytes(d.chosen.Set.Size), d.chosen.Set.Standing.Level)},
+		{Label: "Read from", Value: d.plan.Destination.Name},
+		{Label: "Objectives", Value: fmt.Sprintf("RTO %s, RPO %s", d.plan.Objectives.RTO, d.plan.Objectives.RPO)},
+		{Label: "Expected to take", Value: expectation(d.chosen)},
+	}
+	d.facts(ctx, append(facts, more...)...)
 }
 
 func expectation(c activities.ChosenSet) string {
@@ -132,33 +164,39 @@ type drillPlan struct {
 	Config  string         `json:"config"`
 }
 
-// approve asks, if the policy says so.
-func (d *drill) approve(ctx workflow.Context) error {
+// approve asks, if the policy says so. A drill that fell due may be put off.
+func (d *drill) approve(ctx workflow.Context) (approval.Outcome, error) {
 	if d.plan.Approvals.Drill == nil {
-		return nil
+		return approval.Approved, nil
 	}
 	digest, err := approval.Digest(drillPlan{Service: d.in.Service, Set: d.chosen.Set.Set, Copy: d.plan.Destination.Name, Config: d.plan.Config.Digest})
 	if err != nil {
-		return err
+		return approval.Open, err
 	}
 	d.now(ctx, "waiting for a decision")
-	book, err := d.ask(ctx, approval.Request{
+	request := approval.Request{
 		Playbook: TypeRestoreDrill, Step: "drill", Digest: digest, RequestedBy: d.drill.By, Policy: *d.plan.Approvals.Drill,
 		What:  fmt.Sprintf("Rehearse the restore of %s from set %s", d.in.Service, d.chosen.Set.Set),
 		Where: "staging; production is not touched", Facts: d.teller.shown, Approve: "Start the drill", Reject: "Not now",
-	})
+	}
+	if d.in.Scheduled {
+		request.What += ": the drill is due"
+		request.Reject, request.Snooze = "Skip this one", recovery.Duration(snooze)
+	}
+	book, err := d.ask(ctx, request)
 	if err != nil {
-		return err
+		return approval.Open, err
 	}
 	d.drill.Decided = append(d.drill.Decided, decided(*book))
-	if book.Outcome != approval.Approved {
-		return notApproved(book, "the drill was not started")
+	if book.Outcome == approval.Approved || book.Outcome == approval.Snoozed {
+		return book.Outcome, nil
 	}
-	return nil
+	return book.Outcome, notApproved(book, "the drill was not started")
 }
 
 // rehearse restores to staging and writes down what was found, good or bad.
 func (d *drill) rehearse(ctx workflow.Context) error {
+	d.ping(ctx, d.plan.Pings, "drill", activities.PingStart, "")
 	d.drill.Started = workflow.Now(ctx).UTC()
 	report, err := verifyInChild(ctx, d.teller, d.plan, VerifySetInput{
 		Service: d.in.Service, Set: d.chosen.Set.Set, Target: d.plan.Target(true), Kind: recovery.ProofDrill,
@@ -171,7 +209,7 @@ func (d *drill) rehearse(ctx workflow.Context) error {
 	err = step{
 		name: "write the report", options: quick(QueueLifeboat), activity: drills.WriteDrill, giveUp: d.plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.WriteDrillInput{Destination: d.plan.Destination, Encryption: d.plan.Encryption, Drill: d.drill}
+			return activities.WriteDrillInput{Destinations: d.plan.Destinations, Encryption: d.plan.Encryption, Drill: d.drill}
 		},
 	}.run(ctx, d.teller, &d.drill.Document)
 	if err != nil {

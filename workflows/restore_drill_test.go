@@ -79,7 +79,7 @@ func TestDrillRefusesBadInput(t *testing.T) {
 		"no service":       {`{}`, "service is missing"},
 		"misspelt":         {`{"service":"where2eat","copys":"main"}`, `unknown field "copys"`},
 		"malformed set":    {`{"service":"where2eat","set":"latest"}`, `read set id "latest"`},
-		"unknown copy":     {`{"service":"where2eat","copy":"second"}`, `copy "second": there is no such destination; there is "main"`},
+		"unknown copy":     {`{"service":"where2eat","copy":"second"}`, `read input: copy: find destination "second": it is not in the config (known: main)`},
 		"no such set":      {`{"service":"where2eat","set":"20261122T180000Z-000000"}`, "`starter sets where2eat` lists the sets that are there"},
 		"a set not proven": {`{"service":"where2eat","set":"20261120T180000Z-000000"}`, "read it back first with `starter verify where2eat --set 20261120T180000Z-000000"},
 	} {

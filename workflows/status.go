@@ -76,6 +76,7 @@ type teller struct {
 	waiting  string  // the value of LifeboatWaiting
 	poster   *poster // shows the run to people, nil if nobody is shown
 	shown    []approval.Fact
+	left     bool // the run that started this one does not follow it
 }
 
 // newTeller registers the query and sets the search attributes of a run. It must
@@ -150,7 +151,7 @@ func (t *teller) show(ctx workflow.Context) {
 	if t.poster != nil {
 		t.poster.poke()
 	}
-	if parent := workflow.GetInfo(ctx).ParentWorkflowExecution; parent != nil {
+	if parent := workflow.GetInfo(ctx).ParentWorkflowExecution; parent != nil && !t.left {
 		// The parent may be gone: then nobody is there to be told, which is fine.
 		workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, signalChildStatus, t.status)
 	}

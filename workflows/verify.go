@@ -15,12 +15,15 @@ func Verify(ctx workflow.Context, in VerifyInput) (*recovery.Report, error) {
 		return nil, err
 	}
 	report, err := p.run(ctx)
-	return conclude(ctx, p.teller, report, err)
+	report, err = conclude(ctx, p.teller, report, err)
+	p.pingEnd(ctx, p.plan.Pings, "verify", err)
+	return report, err
 }
 
 type verify struct {
 	*teller
-	in VerifyInput
+	in   VerifyInput
+	plan recovery.Plan
 }
 
 func (p *verify) setup(ctx workflow.Context) (err error) {
@@ -29,6 +32,9 @@ func (p *verify) setup(ctx workflow.Context) (err error) {
 	}
 	if err := checkInput(p.in.Service, p.in.malformed); err != nil {
 		return err
+	}
+	if p.in.Rotate && (p.in.Set != "" || p.in.Copy != "") {
+		return badInput("read input: rotate chooses the copy by itself: leave out set and copy, or rotate")
 	}
 	if p.in.Set != "" {
 		if _, err := recovery.ParseSetID(string(p.in.Set)); err != nil {
@@ -39,29 +45,34 @@ func (p *verify) setup(ctx workflow.Context) (err error) {
 }
 
 func (p *verify) run(ctx workflow.Context) (*recovery.Report, error) {
-	var plan recovery.Plan
-	if err := loadPlan(ctx, p.teller, p.in.Service, &plan); err != nil {
+	if err := loadPlan(ctx, p.teller, p.in.Service, &p.plan); err != nil {
 		return nil, err
 	}
-	set, err := p.resolve(ctx, plan)
+	p.ping(ctx, p.plan.Pings, "verify", activities.PingStart, "")
+	chosen, err := p.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return verifyInChild(ctx, p.teller, plan, VerifySetInput{Service: p.in.Service, Set: set, Target: wanted(p.in.Level, plan.Target(true))})
+	return verifyInChild(ctx, p.teller, p.plan, VerifySetInput{
+		Service: p.in.Service, Set: chosen.Set, Copy: chosen.Copy, Target: wanted(p.in.Level, p.plan.Target(true)),
+	})
 }
 
-// resolve finds the newest set if none was chosen.
-func (p *verify) resolve(ctx workflow.Context, plan recovery.Plan) (recovery.SetID, error) {
-	if p.in.Set != "" {
-		return p.in.Set, nil
+// resolve finds the copy that is verified.
+func (p *verify) resolve(ctx workflow.Context) (*activities.ChosenCopy, error) {
+	if p.in.Copy != "" {
+		if _, err := p.plan.At(p.in.Copy); err != nil {
+			return nil, badInput("read input: copy: %v", err)
+		}
 	}
-	p.now(ctx, "looking for the newest set")
-	var newest recovery.SetID
+	p.now(ctx, "choosing a copy")
+	var chosen activities.ChosenCopy
 	err := step{
-		name: "find the newest set", options: quick(QueueLifeboat), activity: verifications.FindNewestSet, giveUp: plan.GiveUpAfter.Std(),
+		name: "choose a copy", options: quick(QueueLifeboat), activity: choices.ChooseCopy, giveUp: p.plan.GiveUpAfter.Std(),
 		input: func(int) any {
-			return activities.FindNewestSetInput{Service: plan.Service, Destination: plan.Destination, Encryption: plan.Encryption}
+			in := activities.ChooseSetInput{Service: p.in.Service, Set: p.in.Set, Copy: p.in.Copy, Destinations: p.plan.Destinations, Encryption: p.plan.Encryption}
+			return activities.ChooseCopyInput{ChooseSetInput: in, Rotate: p.in.Rotate}
 		},
-	}.run(ctx, p.teller, &newest)
-	return newest, err
+	}.run(ctx, p.teller, &chosen)
+	return &chosen, err
 }

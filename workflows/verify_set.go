@@ -15,6 +15,8 @@ type VerifySetInput struct {
 	Service string         `json:"service"`
 	Set     recovery.SetID `json:"set"`
 	Target  recovery.Level `json:"target"`
+	// Copy is the destination that it is read from; empty: the preferred one.
+	Copy string `json:"copy,omitempty"`
 	// Kind is what the proof is called; empty: by what was tried.
 	Kind recovery.ProofKind `json:"kind,omitempty"`
 }
@@ -53,12 +55,22 @@ func (v *verifySet) run(ctx workflow.Context) (*recovery.Report, error) {
 	if err := loadPlan(ctx, v.teller, v.in.Service, &v.plan); err != nil {
 		return nil, err
 	}
+	if v.in.Copy != "" {
+		at, err := v.plan.At(v.in.Copy)
+		if err != nil {
+			return nil, err
+		}
+		v.plan = *at
+	}
 	v.begin(ctx)
 	if err := v.loadSet(ctx); err != nil {
 		return nil, err
 	}
 	if v.manifest == nil { // unreadable: disproven without more ado
 		return v.end(ctx, &recovery.Manifest{Service: v.in.Service, Set: v.in.Set})
+	}
+	if err := thaw(ctx, v.teller, &v.plan, v.manifest); err != nil {
+		return nil, err
 	}
 	if err := v.fetch(ctx); err != nil {
 		return nil, err
@@ -101,12 +113,7 @@ func proofKind(in VerifySetInput) recovery.ProofKind {
 func (v *verifySet) loadSet(ctx workflow.Context) error {
 	v.now(ctx, "reading the manifest")
 	var m recovery.Manifest
-	err := step{
-		name: "read manifest", options: quick(QueueLifeboat), activity: verifications.LoadSet, giveUp: v.plan.GiveUpAfter.Std(),
-		input: func(int) any {
-			return activities.LoadSetInput{Service: v.in.Service, Set: v.in.Set, Destination: v.plan.Destination, Encryption: v.plan.Encryption}
-		},
-	}.run(ctx, v.teller, &m)
+	err := loadManifest(ctx, v.teller, v.plan, v.in.Set, &m)
 	switch {
 	case err == nil:
 		v.manifest = &m

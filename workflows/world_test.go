@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -22,10 +23,13 @@ type world struct {
 	plan    recovery.Plan
 	planErr error
 
+	services    []string // of the config
+	servicesErr error
+
 	dumpErrs  map[string][]error // by source, one for each attempt
 	dumped    map[string]int     // attempts by source
 	committed *recovery.Manifest
-	manifests map[recovery.SetID]*recovery.Manifest
+	manifests map[recovery.SetID]*recovery.Manifest // at the destination main
 	commitErr []error
 	proofs    []recovery.Proof
 	swept     []string
@@ -42,11 +46,16 @@ type world struct {
 	smokeErr    error
 	dropped     []string
 
-	outside // what drills and restores need besides
+	outside   // what drills and restores need besides
+	elsewhere // the other destinations, and what happens to all of them
 
 	mu    sync.Mutex
 	log   []string  // what was done to production, in order
 	start time.Time // of the next run
+
+	resetFrom    string   // the id of the run that the next one was reset from
+	elsewhereRun []string // ids of runs that are going on besides
+	clock        func() time.Time
 }
 
 func newWorld() *world {
@@ -58,15 +67,18 @@ func newWorld() *world {
 				{Name: "app", Kind: recovery.KindPostgres, URL: "env:APP_URL", Fingerprint: recovery.FingerprintContent},
 				{Name: "notes", Kind: recovery.KindSQLite, Path: "/srv/notes.db", Fingerprint: recovery.FingerprintContent},
 			},
-			Destination: recovery.DestinationSpec{Name: "main", URL: "file:///backups"},
-			Encryption:  recovery.EncryptionSpec{Recipients: []string{"age1"}, Identities: "file:age.key"},
-			Staging:     recovery.StagingSpec{PostgresURL: "env:STAGING", Folder: "/staging"},
-			Smoke:       &recovery.SmokeSpec{Start: []string{"./where2eat"}},
-			Verify:      recovery.VerifyAfterBackup, GiveUpAfter: recovery.Duration(30 * time.Minute),
+			Destination:  recovery.DestinationSpec{Name: "main", URL: "file:///backups"},
+			Destinations: []recovery.DestinationSpec{{Name: "main", URL: "file:///backups"}},
+			TimeZone:     "UTC",
+			Encryption:   recovery.EncryptionSpec{Recipients: []string{"age1"}, Identities: "file:age.key"},
+			Staging:      recovery.StagingSpec{PostgresURL: "env:STAGING", Folder: "/staging"},
+			Smoke:        &recovery.SmokeSpec{Start: []string{"./where2eat"}},
+			Verify:       recovery.VerifyAfterBackup, GiveUpAfter: recovery.Duration(30 * time.Minute),
 		},
+		services: []string{"where2eat"},
 		dumpErrs: map[string][]error{}, dumped: map[string]int{}, readBackErr: map[string]error{}, version: "15.18",
 		smoke:     recovery.SmokeProof{Verdict: recovery.Proven, Steps: []recovery.SmokeStep{{Name: "log in", OK: true}}},
-		manifests: map[recovery.SetID]*recovery.Manifest{}, outside: newOutside(),
+		manifests: map[recovery.SetID]*recovery.Manifest{}, outside: newOutside(), elsewhere: newElsewhere(),
 		start: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC),
 	}
 }
@@ -92,8 +104,16 @@ func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.RegisterActivity(&activities.Cards{Board: w})
 	env.RegisterActivity(&activities.Locks{Runs: w})
 	env.RegisterActivity(&activities.Drills{Stores: w})
+	env.RegisterActivity(&activities.Choices{Stores: w})
+	env.RegisterActivity(&activities.Destinations{Stores: w})
+	env.RegisterActivity(&activities.Copies{Stores: w})
+	env.RegisterActivity(&activities.Prunes{Stores: w, Runs: w})
+	env.RegisterActivity(&activities.Digests{Configs: w, Survey: &fakeSurvey{w}, Mailer: w})
+	env.RegisterActivity(&activities.Pings{Switches: w})
 	env.RegisterActivity(&activities.Changes{Lives: w, Staging: w, Services: w})
+	w.identify(env)
 	env.SetStartTime(w.start)
+	w.clock = env.Now
 	w.start = w.start.Add(24 * time.Hour) // the next run is another day's
 	return env
 }
@@ -117,7 +137,15 @@ func reportOf(t *testing.T, env *testsuite.TestWorkflowEnvironment) (*recovery.R
 	return report, err
 }
 
-func (w *world) Plan(context.Context, string) (*recovery.Plan, error) { return &w.plan, w.planErr }
+// Plan knows only one service well; the others have nothing to be copied.
+func (w *world) Plan(_ context.Context, service string) (*recovery.Plan, error) {
+	if slices.Contains(w.services, service) && service != w.plan.Service {
+		return &recovery.Plan{Service: service}, nil
+	}
+	return &w.plan, w.planErr
+}
+
+func (w *world) Services(context.Context) ([]string, error) { return w.services, w.servicesErr }
 
 func (w *world) OpenSource(_ context.Context, spec recovery.SourceSpec) (activities.Source, error) {
 	return &fakeSource{world: w, spec: spec}, nil
@@ -125,9 +153,7 @@ func (w *world) OpenSource(_ context.Context, spec recovery.SourceSpec) (activit
 
 func (w *world) SweepCopies(context.Context, []recovery.SourceSpec, recovery.SetID) error { return nil }
 
-func (w *world) OpenStore(context.Context, recovery.DestinationSpec, recovery.EncryptionSpec) (activities.Store, error) {
-	return &fakeStore{world: w}, nil
-}
+func (w *world) Digest(context.Context) (*recovery.DigestSpec, error) { return &w.digestTo, nil }
 
 func (w *world) OpenCopy(_ context.Context, _ *recovery.Plan, ref activities.CopyRef) (activities.Copy, error) {
 	return &fakeCopy{world: w, ref: ref}, nil

@@ -47,7 +47,7 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 	if err := errors.Join(slackErr, appErr, workerErr); err != nil {
 		return err
 	}
-	say(out, "starting PostgreSQL (production and staging), an S3 server, Temporal and a stand-in for Slack; data in %s/", folder)
+	say(out, "starting PostgreSQL (production and staging), two S3 servers, Temporal and a stand-in for Slack; data in %s/", folder)
 	s, err := sandbox.Start(ctx, sandbox.Options{
 		Dir: folder, Where2Eat: filepath.Join(bin, "where2eat"),
 		TemporalPort: prefer(7233), TemporalUIPort: prefer(8233), S3Port: prefer(7070), ProductionPort: prefer(5433), SlackAddress: slackAddress,
@@ -56,6 +56,12 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 		return stopped(ctx, err)
 	}
 	defer s.Stop()
+	if err := s.AddSecond(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	s.Config.AppEvery, s.Config.NotesEvery = "1h", "24h at 03:00"
+	s.Config.Extra = "digest: { every: 24h at 07:30 }          # how all services stand, in Slack"
+	s.Config.ServiceExtra = "retention: { hourly: 24, daily: 30, weekly: 8, monthly: 12, yearly: 3 }"
 	d := &demo{sandbox: s, bin: bin, out: out, appAddress: appAddress, workerAddress: workerAddress}
 	if err := d.writeEnv(); err != nil {
 		return err
@@ -70,6 +76,10 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 
 	say(out, "backing Where2Eat up, and proving the backup:")
 	if err := d.starter(ctx, "backup", sandbox.Service); err != nil || ctx.Err() != nil {
+		return stopped(ctx, err)
+	}
+	say(out, "keeping that up by itself, as Temporal Schedules:")
+	if err := d.starter(ctx, "schedules", "apply"); err != nil || ctx.Err() != nil {
 		return stopped(ctx, err)
 	}
 	if once {

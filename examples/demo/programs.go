@@ -219,7 +219,8 @@ A restore drill waits for a decision. Be Sam in the Slack page and click on "Sta
                                      bin/starter decide RUN approve --as sam
 
 Try next, in another shell:
-  1. see what is in the bucket:      . %[5]s/env && bin/starter sets where2eat
+  1. see what is in the buckets:     . %[5]s/env && bin/starter sets where2eat
+                                     bin/starter check where2eat        (what is well, what is not, and what to do)
   2. damage it, and see it noticed:  find %[5]s/s3 -name 'notes.*.db.zst.age' | xargs -n1 sh -c 'printf X | dd of="$0" bs=1 seek=500 conv=notrunc status=none'
                                      . %[5]s/env && bin/starter verify where2eat
   3. drop a table, and get it back:  psql "$WHERE2EAT_DATABASE_URL" -c 'drop table visits cascade'

@@ -19,6 +19,7 @@ import (
 
 	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/ping"
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
 
@@ -28,6 +29,9 @@ const StopTimeout = 20 * time.Second
 
 // pipelines is how many dumps, reads and restores a worker runs at once.
 const pipelines = 4
+
+// copyings is how many sets a worker copies to other destinations at once.
+const copyings = 2
 
 // Options say what a worker serves.
 type Options struct {
@@ -71,9 +75,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := serveHealth(&group, cfg, o, health); err != nil {
 		return err
 	}
-	slots := activities.NewSlots(pipelines)
+	beat(&group, files, health, o.Log)
+	survey := &Survey{Config: files.load, Temporal: temporal, Since: health.silentSince}
+	slots, copying := activities.NewSlots(pipelines), activities.NewSlots(copyings)
 	for _, queue := range queues {
-		addWorker(ctx, &group, temporal, queue, &steps{configs: files, runs: &runs{client: temporal}, slack: slack, slots: slots})
+		addWorker(ctx, &group, temporal, queue, &steps{configs: files, runs: &runs{client: temporal}, slack: slack, survey: survey, slots: slots, copying: copying})
 	}
 	o.Log.Info("worker is running", zap.Strings("queues", queues), zap.String("temporal", cfg.TemporalAddress()), zap.String("namespace", cfg.Namespace()))
 	err = group.Run()
@@ -107,7 +113,9 @@ type steps struct {
 	configs *configs
 	runs    *runs
 	slack   *slackDoor // nil where the queue lifeboat is not served
+	survey  *Survey
 	slots   activities.Slots
+	copying activities.Slots
 }
 
 func (s *steps) register(w worker.Worker, queue string) {
@@ -126,6 +134,12 @@ func (s *steps) register(w worker.Worker, queue string) {
 		w.RegisterActivity(&activities.Approvals{Keys: &keys{configs: s.configs}, Stores: stores})
 		w.RegisterActivity(&activities.Cards{Board: s.slack})
 		w.RegisterActivity(&activities.Locks{Runs: s.runs})
+		w.RegisterActivity(&activities.Choices{Stores: stores})
+		w.RegisterActivity(&activities.Destinations{Stores: stores})
+		w.RegisterActivity(&activities.Copies{Stores: stores, Slots: s.copying})
+		w.RegisterActivity(&activities.Prunes{Stores: stores, Runs: s.runs})
+		w.RegisterActivity(&activities.Digests{Configs: s.configs, Survey: s.survey, Mailer: &mailer{configs: s.configs}})
+		w.RegisterActivity(&activities.Pings{Switches: &switches{configs: s.configs}})
 	case queue == workflows.QueueRestore:
 		w.RegisterActivity(restores)
 		w.RegisterActivity(changes) // production databases: the admin's URL is known here
@@ -134,6 +148,28 @@ func (s *steps) register(w worker.Worker, queue string) {
 		w.RegisterActivity(restores) // opens what was handed over to this host
 		w.RegisterActivity(changes)
 	}
+}
+
+// beatEvery is how often the worker tells its dead man's switch that it is ready.
+const beatEvery = time.Minute
+
+// beat tells a dead man's switch, if the config names one, that this worker is ready.
+func beat(group *run.Group, files *configs, h *health, log *zap.Logger) {
+	heart := ping.Heartbeat{
+		Every: beatEvery,
+		Address: func() (string, error) {
+			cfg, err := files.load()
+			if err != nil {
+				return "", err
+			}
+			address, _, err := cfg.WorkerPing()
+			return address.Reveal(), err
+		},
+		Ready:  func() bool { return h.readiness().Ready },
+		Failed: func(err error) { log.Warn("ping the dead man's switch", zap.Error(err)) },
+	}
+	beating, stop := context.WithCancel(context.Background())
+	group.Add(func() error { heart.Run(beating); return nil }, func(error) { stop() })
 }
 
 func serveHealth(group *run.Group, cfg *config.Config, o Options, h *health) error {

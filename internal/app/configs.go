@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lifeboat-run/lifeboat/internal/config"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -28,4 +29,26 @@ func (c *configs) Plan(_ context.Context, service string) (*recovery.Plan, error
 		return nil, err
 	}
 	return cfg.Plan(service)
+}
+
+// Services implements activities.Configs.
+func (c *configs) Services(context.Context) ([]string, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	return cfg.ServiceNames(), nil
+}
+
+// Digest implements activities.Configs.
+func (c *configs) Digest(context.Context) (*recovery.DigestSpec, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	spec := cfg.DigestPlan()
+	if spec == nil {
+		return nil, recovery.NewFault(recovery.Permanent, errors.New("make the digest: the config has none"), "write digest into the config, or remove its schedule with `starter schedules apply`")
+	}
+	return spec, nil
 }

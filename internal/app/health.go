@@ -145,6 +145,16 @@ func (h *health) note(ctx context.Context, in map[string]Condition, name, badSta
 	in[name] = next
 }
 
+// silentSince is since when a destination does not answer, zero if it does.
+func (h *health) silentSince(destination string) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c := h.destinations[destination]; c.State == stateDegraded {
+		return c.Since
+	}
+	return time.Time{}
+}
+
 // readiness is the answer of /ready.
 type readiness struct {
 	Ready        bool                 `json:"ready"`

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -24,25 +23,6 @@ func (s *store) Commit(ctx context.Context, m *recovery.Manifest) error {
 		return recovery.NewFault(recovery.Permanent, err, "")
 	}
 	return conflict(s.vault.CommitSet(ctx, m.Service, m.Set, signed, recovery.Guide(m, s.dest)))
-}
-
-// Newest implements activities.Store.
-func (s *store) Newest(ctx context.Context, service string) (recovery.SetID, error) {
-	const many = 100 // sets that restores make for themselves are few
-	sets, err := s.vault.Sets(ctx, service, time.Time{}, many)
-	if err != nil {
-		return "", err
-	}
-	for _, set := range sets {
-		m, err := s.Manifest(ctx, service, set)
-		if recovery.KindOf(err) == recovery.Unavailable && err != nil {
-			return "", err
-		}
-		if err != nil || m.Purpose == "" { // one that cannot be read is bad news that must be heard
-			return set, nil
-		}
-	}
-	return "", fmt.Errorf("find the newest set of %s: %w", service, recovery.ErrNotFound)
 }
 
 // Summaries implements activities.Store.
@@ -104,22 +84,8 @@ func (s *store) Write(ctx context.Context, key string, content []byte) error {
 
 // Manifest implements activities.Store.
 func (s *store) Manifest(ctx context.Context, service string, set recovery.SetID) (*recovery.Manifest, error) {
-	data, err := s.vault.Manifest(ctx, service, set)
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := TrustedKeys(s.cfg)
-	if err != nil {
-		return nil, err
-	}
-	m, err := recovery.DecodeManifest(data, trusted)
-	if err != nil {
-		return nil, err
-	}
-	if m.Service != service || m.Set != set {
-		return nil, damaged("read manifest: it is the manifest of set %s of %s", m.Set, m.Service)
-	}
-	return m, nil
+	m, _, err := s.SignedManifest(ctx, service, set)
+	return m, err
 }
 
 // Prove implements activities.Store.

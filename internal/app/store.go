@@ -260,5 +260,8 @@ func (m *meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Check implements activities.Store.
+func (s *store) Check(ctx context.Context) error { return s.vault.Check(ctx) }
+
 // Close implements activities.Store.
 func (s *store) Close() error { return s.vault.Close() }

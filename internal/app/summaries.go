@@ -4,6 +4,9 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lifeboat-run/lifeboat/internal/config"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/slackapp"
 )
@@ -17,22 +20,58 @@ func (d *Desk) Services(ctx context.Context) ([]slackapp.ServiceSummary, error) 
 	if err != nil {
 		return nil, err
 	}
-	var list []slackapp.ServiceSummary
-	for _, name := range cfg.ServiceNames() {
-		plan, err := cfg.Plan(name)
-		if err != nil {
-			return nil, err
-		}
-		summary := slackapp.ServiceSummary{Service: name, Owner: plan.Owner, RPO: plan.Objectives.RPO}
-		sets, err := d.summaries(ctx, plan)
-		if err != nil {
-			summary.Trouble = err.Error()
-		} else {
-			stand(&summary, sets, time.Now())
-		}
-		list = append(list, summary)
+	list := make([]slackapp.ServiceSummary, len(cfg.ServiceNames()))
+	var reading errgroup.Group
+	asking := newAsking()
+	for i, name := range cfg.ServiceNames() {
+		reading.Go(func() (err error) {
+			list[i], err = summarize(ctx, cfg, name, time.Now(), asking)
+			return err
+		})
 	}
-	return list, nil
+	return list, reading.Wait()
+}
+
+// Checklist answers from evidence whether a service is ready for the worst.
+func (d *Desk) Checklist(ctx context.Context, service string) ([]recovery.Item, error) {
+	survey := &Survey{Config: d.Config, Temporal: d.Client}
+	return survey.Checklist(ctx, service, time.Now())
+}
+
+// summarize says how a service stands, from its destinations and the config.
+func summarize(ctx context.Context, cfg *config.Config, name string, now time.Time, a *asking) (slackapp.ServiceSummary, error) {
+	plan, err := cfg.Plan(name)
+	if err != nil {
+		return slackapp.ServiceSummary{}, err
+	}
+	at, err := readSets(ctx, cfg, plan, newest, a)
+	if err != nil {
+		return slackapp.ServiceSummary{}, err
+	}
+	service := recovery.Assess(plan, at, now)
+	summary := slackapp.ServiceSummary{
+		Service: name, Owner: plan.Owner, RPO: plan.Objectives.RPO, Trouble: service.Trouble, NextDrill: plannedDrill(plan, now),
+	}
+	if service.Trouble == "" {
+		stand(&summary, recovery.MergeCopies(recovery.Lists(at)), now)
+		summary.Todo = todo(cfg, plan, service, now)
+	}
+	return summary, nil
+}
+
+// todo lists what the destinations and the config alone show to be done: the
+// checklist without asking the running service, the worker and Temporal.
+func todo(cfg *config.Config, plan *recovery.Plan, service recovery.ServiceDigest, now time.Time) []string {
+	d := recovery.Digest{At: now, TimeZone: cfg.TimeZone, Services: []recovery.ServiceDigest{service}}
+	d.Services[0].NextDrill = plannedDrill(plan, now)
+	d.Conclude()
+	todo := d.Services[0].Todo
+	for _, item := range recovery.Checklist(recovery.Evidence{Plan: plan, Keys: findKeys(cfg, now), Switch: findSwitch(cfg, plan.Service)}) {
+		if item.Answer == recovery.No {
+			todo = append(todo, item.Question+" No: "+item.Evidence+". Next: "+item.Next)
+		}
+	}
+	return todo
 }
 
 // Sets lists what a restore of the service may choose, newest first.
@@ -45,7 +84,7 @@ func (d *Desk) Sets(ctx context.Context, service string) ([]slackapp.SetSummary,
 	if err != nil {
 		return nil, err
 	}
-	sets, err := d.summaries(ctx, plan)
+	sets, err := summaries(ctx, cfg, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -56,24 +95,6 @@ func (d *Desk) Sets(ctx context.Context, service string) ([]slackapp.SetSummary,
 		}
 	}
 	return usable, nil
-}
-
-func (d *Desk) summaries(ctx context.Context, plan *recovery.Plan) ([]recovery.SetSummary, error) {
-	cfg, err := d.Config()
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := TrustedKeys(cfg)
-	if err != nil {
-		return nil, err
-	}
-	v, err := OpenVault(ctx, cfg, plan.Destination)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = v.Close() }()
-	entries, err := v.Catalogue(ctx, plan.Service, trusted, time.Time{}, newest)
-	return Summarize(entries), err
 }
 
 // stand fills in what the sets of a service, newest first, say of it.

@@ -18,9 +18,10 @@ const (
 	Expired    // nobody decided in time
 	Superseded // the plan changed: it is asked again
 	Withdrawn  // the run ended before anybody decided
+	Snoozed    // put off: it is asked again later
 )
 
-var outcomeNames = []string{"open", "approved", "rejected", "expired", "superseded", "withdrawn"}
+var outcomeNames = []string{"open", "approved", "rejected", "expired", "superseded", "withdrawn", "snoozed"}
 
 // String returns the name used in JSON.
 func (o Outcome) String() string {
@@ -103,6 +104,8 @@ func (b *Book) Take(at time.Time, d Decision, verified bool) Answer {
 	switch {
 	case d.Verdict == Reject:
 		b.settle(Rejected, at)
+	case d.Verdict == Snooze:
+		b.settle(Snoozed, at)
 	case b.Approvals() >= b.Request.Needed():
 		b.settle(Approved, at)
 	default:
@@ -128,8 +131,10 @@ func (b *Book) refuse(at time.Time, d Decision, verified bool) string {
 		return fmt.Sprintf(`this is not a decision (%v): send {"verdict":"approve","by":"your name"} or {"verdict":"reject","by":"your name","reason":"…"}`, d.malformed)
 	case d.Request != "" && d.Request != r.ID:
 		return "this request is not open any more: " + d.Request
-	case d.Verdict != Approve && d.Verdict != Reject:
+	case d.Verdict.String() == "":
 		return `the verdict is missing: write "approve" or "reject"`
+	case d.Verdict == Snooze && r.Snooze == 0:
+		return "this cannot be put off: approve or reject it"
 	case d.By == "":
 		return `who decides is missing: write "by":"your name"`
 	case verified && d.Request == "":
@@ -151,10 +156,10 @@ func (b *Book) refuse(at time.Time, d Decision, verified bool) string {
 	case !verified && !r.Policy.Unverified:
 		return "a decision sent through Temporal is not enough here, because nobody vouches for who sent it: use the button in Slack, or starter decide"
 	}
-	if d.Verdict == Reject {
-		if d.Reason == "" {
-			return "a rejection needs a reason"
-		}
+	switch {
+	case d.Verdict == Reject && d.Reason == "":
+		return "a rejection needs a reason"
+	case d.Verdict != Approve:
 		return ""
 	}
 	if verified && d.At.Before(at) {

@@ -36,6 +36,8 @@ func needing(n int) func(r *approval.Request) {
 	return func(r *approval.Request) { r.Policy.Needed = n }
 }
 
+func snoozable(r *approval.Request) { r.Snooze = recovery.Duration(24 * time.Hour) }
+
 func selfAfter(d time.Duration) func(*approval.Request) {
 	return func(r *approval.Request) { r.Policy.SelfAfter = recovery.Duration(d) }
 }
@@ -76,8 +78,24 @@ func TestDecisionsThatCount(t *testing.T) {
 		answer    string // the last one
 		want      approval.Outcome
 	}{
-		"an approver approves": {ask(), []given{door(by("rebecca", approval.Approve))}, "approved by rebecca", approval.Approved},
-		"an approver rejects":  {ask(), []given{door(by("rebecca", approval.Reject))}, "rejected by rebecca", approval.Rejected},
+		"an approver approves":    {ask(), []given{door(by("rebecca", approval.Approve))}, "approved by rebecca", approval.Approved},
+		"an approver rejects":     {ask(), []given{door(by("rebecca", approval.Reject))}, "rejected by rebecca", approval.Rejected},
+		"an approver puts it off": {ask(snoozable), []given{door(by("rebecca", approval.Snooze))}, "snoozed by rebecca", approval.Snoozed},
+		"whoever asked puts it off": {
+			ask(snoozable), []given{door(by("sam", approval.Snooze))}, "snoozed by sam", approval.Snoozed,
+		},
+		"one is enough to put off what needs two": {
+			ask(snoozable, needing(2)), []given{door(by("rebecca", approval.Approve)), door(by("kim", approval.Snooze))}, "snoozed by kim", approval.Snoozed,
+		},
+		"putting off needs no typing, and no waiting": {
+			ask(snoozable, confirmed, selfAfter(time.Hour)), []given{door(by("sam", approval.Snooze))}, "snoozed by sam", approval.Snoozed,
+		},
+		"put off through Temporal, where that is enough": {
+			ask(snoozable, unverified),
+			[]given{temporal(approval.Decision{Verdict: approval.Snooze, Claim: approval.Claim{By: "rebecca"}})},
+			"snoozed by rebecca", approval.Snoozed,
+		},
+		"what may be put off may be approved": {ask(snoozable), []given{door(by("rebecca", approval.Approve))}, "approved by rebecca", approval.Approved},
 		"whoever asked rejects": {
 			ask(), []given{door(by("sam", approval.Reject))}, "rejected by sam", approval.Rejected,
 		},
@@ -173,6 +191,17 @@ func TestDecisionsThatAreRefused(t *testing.T) {
 		},
 		"a rejection through Temporal, where that is not enough": {
 			ask(), by("rebecca", approval.Reject), unvouched, soon,
+			"a decision sent through Temporal is not enough here, because nobody vouches for who sent it: use the button in Slack, or starter decide",
+		},
+		"to put off what may not be": {ask(), by("rebecca", approval.Snooze), verified, soon, "this cannot be put off: approve or reject it"},
+		"an outsider who would put it off": {
+			ask(snoozable), by("eve", approval.Snooze), verified, soon, "eve may not decide this; kim or rebecca may",
+		},
+		"to put it off when it has expired": {
+			ask(snoozable), by("rebecca", approval.Snooze), verified, asked.Add(time.Hour), "this request has expired, and counts as not approved",
+		},
+		"to put it off through Temporal, where that is not enough": {
+			ask(snoozable), by("rebecca", approval.Snooze), unvouched, soon,
 			"a decision sent through Temporal is not enough here, because nobody vouches for who sent it: use the button in Slack, or starter decide",
 		},
 		"no reason": {

@@ -21,9 +21,10 @@ const (
 	Undecided Verdict = iota
 	Approve
 	Reject
+	Snooze // put it off: where the request allows that
 )
 
-var verdictNames = []string{"", "approve", "reject"}
+var verdictNames = []string{"", "approve", "reject", "snooze"}
 
 // String returns the name used in JSON and on the command line.
 func (v Verdict) String() string {
@@ -44,7 +45,7 @@ func (v *Verdict) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("read verdict %q: write approve or reject", text)
+	return fmt.Errorf("read verdict %q: write approve, reject or snooze", text)
 }
 
 // The doors that vouch for who uses them. Whatever else a decision claims to come

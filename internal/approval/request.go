@@ -35,6 +35,7 @@ type Request struct {
 	Destructive bool `json:"destructive,omitempty"`
 	// Confirm is what an approver must type, word for word; empty: nothing.
 	Confirm string              `json:"confirm,omitempty"`
+	Snooze  recovery.Duration   `json:"snooze,omitempty"` // how long it may be put off; zero: not at all
 	Policy  recovery.PolicySpec `json:"policy"`
 	Asked   time.Time           `json:"asked"`
 	Expires time.Time           `json:"expires"`

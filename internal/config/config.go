@@ -32,16 +32,20 @@ type Config struct {
 	Version      int                 `yaml:"version" jsonschema:"required" jsonschema_description:"Version of the file's form: 1."`
 	Temporal     Temporal            `yaml:"temporal" jsonschema_description:"Where Temporal answers. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE in the environment win over it."`
 	Worker       Worker              `yaml:"worker" jsonschema_description:"The worker itself."`
+	TimeZone     string              `yaml:"timeZone" jsonschema_description:"Time zone of all times of day and of the days that retention counts, such as Europe/Berlin; UTC by default."`
 	Encryption   Encryption          `yaml:"encryption" jsonschema:"required" jsonschema_description:"For whom recovery sets are sealed, and where the key to open them lies."`
 	Signing      Signing             `yaml:"signing" jsonschema:"required" jsonschema_description:"Who signs recovery sets, and whose signature is believed."`
-	Destinations []Destination       `yaml:"destinations" jsonschema:"required" jsonschema_description:"Where recovery sets are kept: exactly one for now."`
+	Destinations []Destination       `yaml:"destinations" jsonschema:"required" jsonschema_description:"Where recovery sets are kept, the preferred one first; every other one gets a copy of each set."`
 	Staging      Staging             `yaml:"staging" jsonschema_description:"Where sets are restored to be proven. Needed wherever sets can be opened."`
+	Currency     string              `yaml:"currency" jsonschema_description:"Currency of the prices of destinations; USD by default."`
 	Tools        Tools               `yaml:"tools" jsonschema_description:"Where programs are found besides PATH."`
 	GiveUpAfter  recovery.Duration   `yaml:"giveUpAfter" jsonschema_description:"How long a source or destination that does not answer is tried again; 30m by default."`
 	Persons      map[string]Person   `yaml:"people" jsonschema_description:"Who decides, asks, or is told, by name."`
 	Groups       map[string][]string `yaml:"groups" jsonschema_description:"Names for several people."`
 	Approvals    Approvals           `yaml:"approvals" jsonschema_description:"Who decides which step."`
 	Slack        *Slack              `yaml:"slack" jsonschema_description:"Where cards are posted, with buttons to decide. Without it, decisions are made with starter or in the Temporal UI."`
+	MailServer   *Mail               `yaml:"mail" jsonschema_description:"How mail is sent. Without it, none is."`
+	Digest       *Digest             `yaml:"digest" jsonschema_description:"One message a day that says how all services stand. Without it, none is sent."`
 	Services     []Service           `yaml:"services" jsonschema:"required" jsonschema_description:"The services that are backed up."`
 
 	file       string // as it was named
@@ -59,7 +63,8 @@ type Temporal struct {
 
 // Worker configures the worker itself.
 type Worker struct {
-	Listen string `yaml:"listen" jsonschema_description:"host:port where /health and /ready are served; 127.0.0.1:8080 by default."`
+	Listen string    `yaml:"listen" jsonschema_description:"host:port where /health and /ready are served; 127.0.0.1:8080 by default."`
+	Ping   Reference `yaml:"ping" jsonschema_description:"URL that is pinged while the worker is ready, such as https://hc-ping.com/UUID: whoever watches it raises the alarm when the worker is gone."`
 }
 
 // Encryption says for whom sets are sealed, and where the key to open lies.
@@ -72,17 +77,6 @@ type Encryption struct {
 type Signing struct {
 	Key     Reference `yaml:"key" jsonschema_description:"The secret signing key. Only where sets are made."`
 	Trusted []string  `yaml:"trusted" jsonschema:"required" jsonschema_description:"Public signing keys (lifeboat-public-key-…), one or more: only what they signed is believed."`
-}
-
-// Destination is where sets are kept.
-type Destination struct {
-	Name      string    `yaml:"name" jsonschema:"required" jsonschema_description:"A short name, such as main."`
-	URL       string    `yaml:"url" jsonschema:"required" jsonschema_description:"s3://bucket/prefix, or file:///folder."`
-	Endpoint  string    `yaml:"endpoint" jsonschema_description:"The S3 server, such as https://s3.example.com; left out for AWS."`
-	Region    string    `yaml:"region" jsonschema_description:"Needed for AWS; us-east-1 by default where an endpoint is given."`
-	PathStyle bool      `yaml:"pathStyle" jsonschema_description:"The server wants the bucket in the path, not in the host name."`
-	AccessKey Reference `yaml:"accessKey" jsonschema_description:"The access key id; needed for s3."`
-	SecretKey Reference `yaml:"secretKey" jsonschema_description:"The secret access key; needed for s3."`
 }
 
 // Staging is where sets are restored to be proven.
@@ -110,6 +104,11 @@ type Service struct {
 	Dir        string            `yaml:"dir" jsonschema_description:"Base folder for relative paths of this service. A sqlite path must stay inside it. Relative to this file, or absolute."`
 	Objectives Objectives        `yaml:"objectives" jsonschema:"required" jsonschema_description:"What the owner has promised."`
 	Sources    []Source          `yaml:"sources" jsonschema:"required" jsonschema_description:"What is backed up."`
+	TimeZone   string            `yaml:"timeZone" jsonschema_description:"Time zone of its schedule and retention, if it has one of its own."`
+	Schedule   Schedule          `yaml:"schedule" jsonschema_description:"When its playbooks run by themselves, such as 1h, 24h at 03:00, weekly on sunday at 04:00, quarterly on 15 at 09:00, or never."`
+	Retention  *Retention        `yaml:"retention" jsonschema_description:"How many sets are kept. Without it, nothing is ever removed."`
+	KeepSafety recovery.Duration `yaml:"keepSafety" jsonschema_description:"How long the sets are kept that a restore makes before it replaces something; 30d by default."`
+	Pings      Pings             `yaml:"pings" jsonschema_description:"URLs that are pinged when a playbook starts, ends well or fails, so that silence is noticed by someone else."`
 	Verify     string            `yaml:"verify" jsonschema:"enum=afterBackup,enum=onSchedule" jsonschema_description:"When a set is restored to be proven: after each backup (the default), or on a schedule of its own."`
 	Smoke      *Smoke            `yaml:"smoke" jsonschema_description:"How the service is started on restored data and tried out. Without it no set is ever proven, only restored."`
 	Live       *Live             `yaml:"live" jsonschema_description:"How the running service is seen to be well after a restore."`
@@ -134,6 +133,8 @@ type Source struct {
 	Path        string            `yaml:"path" jsonschema_description:"sqlite: the database file, absolute or inside the service's dir."`
 	Fingerprint string            `yaml:"fingerprint" jsonschema:"enum=content,enum=counts,enum=off" jsonschema_description:"How a restored copy is compared: by the content of rows (the default), by their count, or not at all."`
 	RPO         recovery.Duration `yaml:"rpo" jsonschema_description:"The source's own RPO; the service's by default."`
+	Every       recovery.Cadence  `yaml:"every" jsonschema_description:"How often it is backed up; as the service's schedule.backup by default."`
+	Retention   *Retention        `yaml:"retention" jsonschema_description:"How many of its sets are kept; as the service's by default."`
 	Admin       Reference         `yaml:"admin" jsonschema_description:"postgres: URL of the same database, as a role that may create and rename databases; only for production restores, and only if url's role may not."`
 	SwapCommand []string          `yaml:"swapCommand" private:"true" jsonschema_description:"postgres: run instead of renaming databases, with the restored database's URL in LIFEBOAT_NEW_DATABASE_URL; for servers that forbid renaming."`
 }
@@ -239,6 +240,14 @@ func (c *Config) setDefaults() {
 	fill(&c.Temporal.Namespace, "default")
 	fill(&c.Worker.Listen, "127.0.0.1:8080")
 	fill(&c.GiveUpAfter, 30*minute)
+	fill(&c.TimeZone, "UTC")
+	fill(&c.Currency, "USD")
+	if c.MailServer != nil {
+		fill(&c.MailServer.Security, recovery.MailStartTLS)
+	}
+	if c.Digest != nil {
+		fill(&c.Digest.Every, defaultDigest)
+	}
 	c.Approvals.Policies.setDefaults()
 	for i := range c.Destinations {
 		if d := &c.Destinations[i]; d.Endpoint != "" {
@@ -253,6 +262,8 @@ func (c *Config) setDefaults() {
 			fill(&s.Sources[j].Fingerprint, string(recovery.FingerprintContent))
 			fill(&s.Sources[j].RPO, s.Objectives.RPO)
 		}
+		fill(&s.TimeZone, c.TimeZone)
+		s.setScheduleDefaults()
 		fill(&s.Undo, 24*hour)
 		fill(&s.Commands.Timeout, 2*minute)
 		s.Policies.setDefaults()

@@ -79,16 +79,28 @@ func TestPlan(t *testing.T) {
 		},
 	}
 	restore := &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 2, Expires: 12 * hour, Escalate: []string{"kim", "rebecca", "sam"}}
+	main := recovery.DestinationSpec{
+		Name: "main", URL: "s3://backups/lifeboat", Endpoint: "http://127.0.0.1:7070", Region: "us-east-1", PathStyle: true,
+		AccessKey: "env:LIFEBOAT_S3_ACCESS_KEY", SecretKey: "env:LIFEBOAT_S3_SECRET_KEY",
+	}
 	require.Equal(t, &recovery.Plan{
 		Service: "where2eat", Owner: "rebecca", Host: "web1",
 		Objectives: recovery.Objectives{Availability: 0.995, RTO: hour, RPO: 24 * hour},
 		Sources: []recovery.SourceSpec{
-			{Name: "app", Kind: "postgres", URL: "env:WHERE2EAT_DATABASE_URL", Tables: []string{"public.users"}, Fingerprint: "counts", RPO: hour, Admin: "env:WHERE2EAT_ADMIN_URL", SwapCommand: []string{"./switch.sh"}},
-			{Name: "notes", Kind: "sqlite", Path: "/srv/where2eat/data/notes.db", Fingerprint: "content", RPO: 24 * hour},
+			{Name: "app", Kind: "postgres", URL: "env:WHERE2EAT_DATABASE_URL", Tables: []string{"public.users"}, Fingerprint: "counts", RPO: hour, Every: recovery.Cadence{Every: "1h"}, Retention: recovery.Retention{Hourly: 48}, Admin: "env:WHERE2EAT_ADMIN_URL", SwapCommand: []string{"./switch.sh"}},
+			{Name: "notes", Kind: "sqlite", Path: "/srv/where2eat/data/notes.db", Fingerprint: "content", RPO: 24 * hour, Every: recovery.Cadence{Every: "12h", Hour: 2, Min: 30}, Retention: recovery.Retention{Daily: 30, Weekly: 8, Monthly: 12, Yearly: 3}},
 		},
-		Destination: recovery.DestinationSpec{
-			Name: "main", URL: "s3://backups/lifeboat", Endpoint: "http://127.0.0.1:7070", Region: "us-east-1", PathStyle: true,
-			AccessKey: "env:LIFEBOAT_S3_ACCESS_KEY", SecretKey: "env:LIFEBOAT_S3_SECRET_KEY",
+		Destination: main,
+		Destinations: []recovery.DestinationSpec{
+			main,
+			{
+				Name: "away", URL: "s3://copies/lifeboat", Region: "eu-central-1", AccessKey: "env:AWAY_ACCESS_KEY", SecretKey: "env:AWAY_SECRET_KEY",
+				ServerSide: &recovery.ServerSideSpec{Algorithm: "aws:kms", Key: "alias/backups"},
+				Lock:       &recovery.LockSpec{Mode: "compliance", For: 30 * 24 * hour},
+				Class:      "STANDARD_IA", Classes: map[string]string{"monthly": "GLACIER_IR", "yearly": "DEEP_ARCHIVE"},
+				PruneAccessKey: "env:AWAY_PRUNE_ACCESS_KEY", PruneSecretKey: "env:AWAY_PRUNE_SECRET_KEY",
+			},
+			{Name: "disk", URL: "file:///mnt/backups"},
 		},
 		Encryption: recovery.EncryptionSpec{Recipients: cfg.Encryption.Recipients, Identities: "file:keys/age.key"},
 		Staging:    recovery.StagingSpec{PostgresURL: "env:STAGING_DATABASE_URL", Folder: filepath.Join(here, "staging"), SameServer: true},
@@ -108,7 +120,13 @@ func TestPlan(t *testing.T) {
 			Undo: &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 1, Expires: 24 * hour},
 			Drop: &recovery.PolicySpec{Approvers: []string{"sam"}, Needed: 1, SelfAfter: recovery.Duration(15 * time.Minute), Expires: 14 * 24 * hour, Unverified: true},
 		},
-		Slack: &recovery.SlackSpec{Channel: "C0123456789"},
+		Slack:    &recovery.SlackSpec{Channel: "C0123456789"},
+		TimeZone: "America/New_York",
+		Schedules: recovery.SchedulesSpec{
+			Verify: recovery.Cadence{Every: "monthly", Date: 3}, Drill: recovery.Cadence{Every: "never"}, Prune: recovery.Cadence{Every: "weekly", Day: time.Friday},
+		},
+		KeepSafety: 60 * 24 * hour,
+		Pings:      map[string]string{"backup": "env:BACKUP_PING", "verify": "env:VERIFY_PING", "drill": "env:DRILL_PING", "prune": "file:keys/prune.ping"},
 		Smoke: &recovery.SmokeSpec{
 			Start: []string{"./where2eat", "-listen", "127.0.0.1:{port}"}, Dir: "/srv/where2eat/bin",
 			Env: map[string]string{
@@ -134,6 +152,15 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, recovery.Duration(30*time.Minute), plan.GiveUpAfter)
 	require.Equal(t, recovery.FingerprintContent, plan.Sources[0].Fingerprint)
 	require.Equal(t, recovery.Duration(24*time.Hour), plan.Sources[0].RPO)
+	require.Equal(t, []recovery.DestinationSpec{plan.Destination}, plan.Destinations)
+	require.Equal(t, "UTC", plan.TimeZone)
+	require.Equal(t, recovery.SchedulesSpec{Verify: cadence(t, "weekly on sunday at 04:00"), Drill: cadence(t, "quarterly on 15 at 09:00"), Prune: cadence(t, "24h at 05:00")}, plan.Schedules)
+	require.Equal(t, cadence(t, "24h at 03:00"), plan.Sources[0].Every)
+	require.Zero(t, plan.Sources[0].Retention)
+	require.Equal(t, recovery.Duration(30*24*time.Hour), plan.KeepSafety)
+	require.Nil(t, cfg.Mail())
+	require.Nil(t, cfg.DigestPlan())
+	require.Equal(t, config.Prices{Currency: "USD", Destinations: map[string]config.DestinationPrices{}}, cfg.Prices())
 	require.Nil(t, plan.Smoke)
 	require.Nil(t, plan.Live)
 	require.Equal(t, recovery.CommandsSpec{Dir: "/srv/where2eat", Timeout: recovery.Duration(2 * time.Minute)}, plan.Commands)
@@ -231,7 +258,7 @@ func FuzzLoad(f *testing.F) {
 		cfg, err := config.Parse("lifeboat.yaml", data)
 		if err == nil {
 			require.NotEmpty(t, cfg.Services)
-			require.Len(t, cfg.Destinations, 1)
+			require.NotEmpty(t, cfg.Destinations)
 			return
 		}
 		var problems *config.Problems

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -153,10 +154,14 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, tag reflect.
 		d.problemAt(n, path, fmt.Sprintf("is %s where %s is expected", kindName(n.Kind), kindName(kind)), kindMend(kind))
 		return
 	}
-	switch v.Kind() {
-	case reflect.Struct:
+	switch {
+	case n.Kind == yaml.ScalarNode:
+		d.scalar(n, v, path, tag)
+	case v.Kind() == reflect.Struct:
 		d.structure(n, v, path)
-	case reflect.Slice:
+	case v.Kind() == reflect.Map:
+		d.texts(n, v, path, tag)
+	default:
 		v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
 		for i, item := range n.Content {
 			d.value(item, v.Index(i), at(path, i), tag)
@@ -164,19 +169,18 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, tag reflect.
 				d.problemAt(item, at(path, i), "is missing", "write a value, or remove the line")
 			}
 		}
-	case reflect.Map:
-		d.texts(n, v, path, tag)
-	default:
-		d.scalar(n, v, path, tag)
 	}
 }
 
 // kindOf says what kind of node v is written as.
 func kindOf(v reflect.Value) yaml.Kind {
-	switch v.Kind() {
-	case reflect.Struct, reflect.Map:
+	_, isText := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	switch {
+	case isText:
+		return yaml.ScalarNode
+	case v.Kind() == reflect.Struct, v.Kind() == reflect.Map:
 		return yaml.MappingNode
-	case reflect.Slice:
+	case v.Kind() == reflect.Slice:
 		return yaml.SequenceNode
 	}
 	return yaml.ScalarNode
@@ -262,7 +266,7 @@ func (d *decoder) entries(n *yaml.Node, path string) func(yield func(key, value 
 	}
 }
 
-// texts fills a map of texts.
+// texts fills a map of single values.
 func (d *decoder) texts(n *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for key, item := range d.entries(n, path) {
@@ -290,6 +294,18 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, tag reflect
 		}
 		*target = duration
 		return
+	case *recovery.Cadence:
+		cadence, err := recovery.ParseCadence(n.Value)
+		if err != nil {
+			d.problem(path, "is not a cadence", cadenceMend(err))
+		}
+		*target = cadence
+		return
+	case *Price:
+		if !target.parse(n.Value) {
+			d.problem(path, "is not a price", "write a number of at least 0, such as 0.023")
+		}
+		return
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -307,6 +323,15 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string, tag reflect
 		}
 		v.SetBool(n.Value == "true")
 	}
+}
+
+// cadenceMend is the mend that an error of [recovery.ParseCadence] names, unless it
+// quotes what may be a secret.
+func cadenceMend(err error) string {
+	if mend := errors.Unwrap(err); mend != nil && !secretForm.MatchString(mend.Error()) {
+		return mend.Error()
+	}
+	return `write it as "24h at 03:00" or "weekly on sunday at 04:00"`
 }
 
 // choice checks a text against the choices in its tag.

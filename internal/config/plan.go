@@ -14,23 +14,33 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
-// Plan resolves one service into what a run uses from its first step to its last.
-// The fault for a service that is not here is Permanent and names those that are.
-func (c *Config) Plan(service string) (*recovery.Plan, error) {
-	i := slices.IndexFunc(c.Services, func(s Service) bool { return s.Name == service })
-	if service == "" {
+// Service finds a service. The fault for one that is not here is Permanent and
+// names those that are.
+func (c *Config) Service(name string) (*Service, error) {
+	known := "known here: " + strings.Join(c.ServiceNames(), ", ")
+	if name == "" {
 		return nil, recovery.NewFault(recovery.Permanent, errors.New("find service: the input names none"),
-			fmt.Sprintf(`give an input such as {"service":%q}; known here: %s`, c.Services[0].Name, strings.Join(c.ServiceNames(), ", ")))
+			fmt.Sprintf(`give an input such as {"service":%q}; %s`, c.Services[0].Name, known))
 	}
+	i := slices.IndexFunc(c.Services, func(s Service) bool { return s.Name == name })
 	if i < 0 {
-		return nil, recovery.NewFault(recovery.Permanent, fmt.Errorf("find service %q: it is not in %s", service, c.file),
-			"known here: "+strings.Join(c.ServiceNames(), ", "))
+		return nil, recovery.NewFault(recovery.Permanent, fmt.Errorf("find service %q: it is not in %s", name, c.file), known)
 	}
-	s := &c.Services[i]
+	return &c.Services[i], nil
+}
+
+// Plan resolves one service into what a run uses from its first step to its last.
+// Faults are those of [Config.Service].
+func (c *Config) Plan(service string) (*recovery.Plan, error) {
+	s, err := c.Service(service)
+	if err != nil {
+		return nil, err
+	}
+	destinations := c.DestinationSpecs()
 	plan := &recovery.Plan{
 		Service: s.Name, Owner: s.Owner, Host: s.Host,
 		Objectives:  recovery.Objectives{Availability: float64(s.Objectives.Availability), RTO: s.Objectives.RTO, RPO: s.Objectives.RPO},
-		Destination: c.Destinations[0].spec(),
+		Destination: destinations[0], Destinations: destinations,
 		Encryption:  c.EncryptionSpec(),
 		Staging:     c.Staging.spec(),
 		Smoke:       s.Smoke.spec(),
@@ -42,12 +52,16 @@ func (c *Config) Plan(service string) (*recovery.Plan, error) {
 		People:      c.People(),
 		Approvals:   c.approvals(s),
 		Slack:       c.Slack.spec(),
+		TimeZone:    s.TimeZone,
+		Schedules:   recovery.SchedulesSpec{Verify: s.Schedule.Verify, Drill: s.Schedule.Drill, Prune: s.Schedule.Prune},
+		KeepSafety:  s.KeepSafety,
+		Pings:       s.Pings.refs(),
 		Config:      c.ref(),
 	}
 	for _, source := range s.Sources {
 		plan.Sources = append(plan.Sources, recovery.SourceSpec{
 			Name: source.Name, Kind: source.Kind, URL: string(source.URL), Tables: source.Tables, Path: source.Path,
-			Fingerprint: recovery.FingerprintMode(source.Fingerprint), RPO: source.RPO,
+			Fingerprint: recovery.FingerprintMode(source.Fingerprint), RPO: source.RPO, Every: source.Every, Retention: source.Retention.spec(),
 			Admin: string(source.Admin), SwapCommand: source.SwapCommand,
 		})
 	}
@@ -61,13 +75,6 @@ func (c *Config) ServiceNames() []string {
 		names[i] = s.Name
 	}
 	return names
-}
-
-func (d Destination) spec() recovery.DestinationSpec {
-	return recovery.DestinationSpec{
-		Name: d.Name, URL: d.URL, Endpoint: d.Endpoint, Region: d.Region, PathStyle: d.PathStyle,
-		AccessKey: string(d.AccessKey), SecretKey: string(d.SecretKey),
-	}
 }
 
 func (s Staging) spec() recovery.StagingSpec {

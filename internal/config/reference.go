@@ -89,6 +89,14 @@ func (c *Config) resolve(ref string) (secret Secret, message, mend string) {
 	return NewSecret(value), "", ""
 }
 
+// SecretFile returns the path that a file: reference leads to; false for another one.
+func (c *Config) SecretFile(ref string) (string, bool) {
+	if !IsReference(ref) || !strings.HasPrefix(ref, "file:") {
+		return "", false
+	}
+	return c.secretFile(ref), true
+}
+
 // secretFile returns the path of a file: reference.
 func (c *Config) secretFile(ref string) string {
 	return c.absolute(strings.TrimPrefix(ref, "file:"))
@@ -136,6 +144,9 @@ func (c *Config) checkSecret(r reference) (message, mend string) {
 		// References end in url or admin where they name a database.
 		if strings.HasSuffix(r.path, ".url") || strings.HasSuffix(r.path, ".admin") {
 			return checkDatabaseURL(secret)
+		}
+		if r.path == "worker.ping" || r.path == "digest.ping" || strings.Contains(r.path, ".pings.") {
+			return checkPing(secret)
 		}
 		return "", ""
 	}
@@ -206,6 +217,14 @@ func checkDatabaseURL(secret Secret) (message, mend string) {
 	u, err := url.Parse(secret.Reveal())
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return "holds no PostgreSQL URL", "write it as postgres://user:password@host:5432/database"
+	}
+	return "", ""
+}
+
+func checkPing(secret Secret) (message, mend string) {
+	u, err := url.Parse(secret.Reveal())
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return "holds no address to ping", "write it as https://hc-ping.com/UUID"
 	}
 	return "", ""
 }

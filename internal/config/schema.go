@@ -29,6 +29,9 @@ func Schema() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
+// cadencePattern is the form that [recovery.ParseCadence] reads.
+const cadencePattern = `^(never|(1|2|3|4|6|8|12|24)h( at [0-2][0-9]:[0-5][0-9])?|weekly( on (monday|tuesday|wednesday|thursday|friday|saturday|sunday))?( at [0-2][0-9]:[0-5][0-9])?|(monthly|quarterly)( on [0-9]{1,2})?( at [0-2][0-9]:[0-5][0-9])?)$`
+
 // textSchema describes the types that are written as text of a certain form.
 func textSchema(t reflect.Type) *jsonschema.Schema {
 	text := func(pattern, example string) *jsonschema.Schema {
@@ -39,6 +42,10 @@ func textSchema(t reflect.Type) *jsonschema.Schema {
 		return text("^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", "env:NAME")
 	case reflect.TypeFor[Percent]():
 		return text(percentForm.String(), "99.5%")
+	case reflect.TypeFor[Price]():
+		return &jsonschema.Schema{Type: "number", Minimum: "0", Examples: []any{0.023}}
+	case reflect.TypeFor[recovery.Cadence]():
+		return text(cadencePattern, "24h at 03:00")
 	case reflect.TypeFor[recovery.Duration]():
 		return text(`^([0-9]+[dw]|([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+)$`, "24h")
 	}

@@ -54,6 +54,7 @@ func TestSecretsInTheClearAreNeverShown(t *testing.T) {
 		"file:keys/age.key", "file:keys/signing.key", "env:LIFEBOAT_S3_ACCESS_KEY", "env:LIFEBOAT_S3_SECRET_KEY",
 		"env:STAGING_DATABASE_URL", "env:WHERE2EAT_DATABASE_URL", "env:STAGING_API_KEY", `'{"name":"ann"}'`, `"Bearer {saved.token}"`,
 		"file:keys/approvals.key", "env:SLACK_BOT_TOKEN", "env:SLACK_APP_TOKEN", "env:WHERE2EAT_ADMIN_URL", "[./switch.sh]", "[./stop.sh]",
+		"env:WORKER_PING", "env:BACKUP_PING", "file:keys/prune.ping", "env:AWAY_PRUNE_SECRET_KEY", "env:MAIL_USER", "file:keys/mail",
 	}
 	shapes := []string{
 		marker, `"` + marker + ` {restored.x} {port}"`, "postgres://app:" + marker + "@db/app", "env:" + marker + "-1", "file:///" + marker, `"file:` + marker + `{x}"`,

@@ -28,6 +28,8 @@ const (
 	addressMend = "write host:port, such as 127.0.0.1:7233"
 )
 
+var currencyForm = regexp.MustCompile(`^[A-Z]{3}$`)
+
 func (v *validator) validate() {
 	v.reported = map[string]bool{}
 	for _, p := range v.problems.List {
@@ -42,6 +44,10 @@ func (v *validator) validate() {
 		v.problem("temporal.ui", "is not the address of a page", "write it as http://127.0.0.1:8233")
 	}
 	v.address("worker.listen", c.Worker.Listen)
+	v.timeZone("timeZone", c.TimeZone)
+	if v.given("currency") && !currencyForm.MatchString(c.Currency) {
+		v.problem("currency", "is not a currency", "write its three letters, such as USD or EUR")
+	}
 	v.recipients()
 	for i, key := range c.Signing.Trusted {
 		if _, err := recovery.ParsePublicKey(key); err != nil {
@@ -58,6 +64,8 @@ func (v *validator) validate() {
 	v.people()
 	v.approvals()
 	v.slack()
+	v.mail()
+	v.digest()
 	v.unique("services", len(c.Services), func(i int) string { return c.Services[i].Name })
 	for i := range c.Services {
 		v.service(at("services", i), &c.Services[i])
@@ -69,6 +77,16 @@ func (v *validator) problem(path, message, mend string) {
 	if !v.reported[path] {
 		v.decoder.problem(path, message, mend)
 	}
+}
+
+// reportedBelow says whether a field inside of a group could not be read.
+func (v *validator) reportedBelow(path string) bool {
+	for field := range v.reported {
+		if strings.HasPrefix(field, path+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // given says whether a field is in the file and has something in it.
@@ -129,58 +147,6 @@ func (v *validator) recipients() {
 	}
 	if _, err := age.Encrypt(io.Discard, all...); err != nil {
 		v.problem("encryption.recipients", "cannot be used together", "use keys of one kind: all age1pq1…, or none")
-	}
-}
-
-var bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-
-func (v *validator) destinations() {
-	list := v.config.Destinations
-	v.unique("destinations", len(list), func(i int) string { return list[i].Name })
-	if len(list) > 1 {
-		v.problem("destinations", "copies to a second destination are not supported yet", "keep one")
-	}
-	for i := range list {
-		v.destination(at("destinations", i), &list[i])
-	}
-}
-
-func (v *validator) destination(path string, d *Destination) {
-	if !v.given(path + ".url") {
-		return
-	}
-	u, err := url.Parse(d.URL)
-	switch {
-	case err != nil || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		v.problem(path+".url", "is not a plain URL", "write s3://bucket/prefix or file:///folder, without user and query")
-	case u.Scheme == "s3" && !bucketForm.MatchString(u.Host):
-		v.problem(path+".url", "names no bucket", "write s3://bucket/prefix; a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens")
-	case u.Scheme == "s3":
-		v.s3(path, d)
-	case u.Scheme == "file" && (u.Host != "" || !filepath.IsAbs(u.Path)):
-		v.problem(path+".url", "names no absolute folder", "write file:///folder, with three slashes")
-	case u.Scheme == "file":
-		v.only(path, "s3", "endpoint", "region", "pathStyle", "accessKey", "secretKey")
-	default:
-		v.problem(path+".url", "is no kind of destination that is known", "write s3://bucket/prefix or file:///folder")
-	}
-}
-
-func (v *validator) s3(path string, d *Destination) {
-	for _, key := range []string{"accessKey", "secretKey"} {
-		if !v.given(path + "." + key) {
-			v.problem(path+"."+key, "is missing", "write env:NAME or file:PATH; s3 destinations need it")
-		}
-	}
-	if d.Endpoint == "" && d.Region == "" {
-		v.problem(path+".region", "is missing", "write the bucket's AWS region, or an endpoint if it is not at AWS")
-	}
-	if d.Endpoint == "" {
-		return
-	}
-	u, err := url.Parse(d.Endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		v.problem(path+".endpoint", "is not the address of a server", "write http://host:port or https://host")
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
@@ -26,11 +25,7 @@ func (v *validator) people() {
 		if v.given(path+".slack") && !slackPersonForm.MatchString(person.Slack) {
 			v.problem(path+".slack", "is not a user id of Slack", "write the id that begins with U, from 'Copy member ID' in the person's profile")
 		}
-		if v.given(path + ".mail") {
-			if address, err := mail.ParseAddress(person.Mail); err != nil || address.Address != person.Mail {
-				v.problem(path+".mail", "is not a mail address", "write it as rebecca@example.com")
-			}
-		}
+		v.mailAddress(path+".mail", person.Mail)
 		v.once(path+".slack", person.Slack, name, slack)
 		v.once(path+".cli", person.CLI, name, cli)
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
-// reserved are names that mean something else in the bucket.
-var reserved = []string{"drills", "decisions"}
+// reserved are names that mean something else in the bucket, at its top or below
+// drills/.
+var reserved = []string{"drills", "decisions", "keys"}
 
 func (v *validator) service(path string, s *Service) {
 	if slices.Contains(reserved, s.Name) {
@@ -29,6 +30,7 @@ func (v *validator) service(path string, s *Service) {
 	if s.Live != nil {
 		v.live(path+".live", s.Live)
 	}
+	v.schedule(path, s)
 	v.commands(path+".commands", s)
 	v.policies(path+".policies", &s.Policies)
 }

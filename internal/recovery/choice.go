@@ -15,10 +15,14 @@ type SetSummary struct {
 	Purpose  Purpose   `json:"purpose,omitempty"`
 	Sources  []string  `json:"sources"`
 	Standing Standing  `json:"standing"`
-	// RestoreTook holds how long each complete restore of it took, tries oldest first.
-	RestoreTook []Duration `json:"restoreTook,omitempty"`
-	LastDrill   *Proof     `json:"lastDrill,omitempty"`
-	Unreadable  string     `json:"unreadable,omitempty"` // why its manifest cannot be trusted
+	// RestoreTook holds how long each complete restore of it took, tries oldest
+	// first, and RestoredAt when each of these began.
+	RestoreTook []Duration  `json:"restoreTook,omitempty"`
+	RestoredAt  []time.Time `json:"restoredAt,omitempty"`
+	LastDrill   *Proof      `json:"lastDrill,omitempty"`
+	Unreadable  string      `json:"unreadable,omitempty"` // why its manifest cannot be trusted
+	// Copies says where it is, the best copy first; see MergeCopies.
+	Copies []CopyStanding `json:"copies,omitempty"`
 }
 
 // Summarize tells of a set what a choice among sets needs.
@@ -35,7 +39,7 @@ func Summarize(set SetID, m *Manifest, proofs []Proof, unreadable error) SetSumm
 	}
 	for i, p := range proofs {
 		if p.RTO != nil && p.Verdict == Proven {
-			s.RestoreTook = append(s.RestoreTook, p.RTO.Actual)
+			s.RestoreTook, s.RestoredAt = append(s.RestoreTook, p.RTO.Actual), append(s.RestoredAt, p.Started)
 		}
 		if p.Kind == ProofDrill && (s.LastDrill == nil || p.Started.After(s.LastDrill.Started)) {
 			s.LastDrill = &proofs[i]
@@ -46,9 +50,10 @@ func Summarize(set SetID, m *Manifest, proofs []Proof, unreadable error) SetSumm
 
 // Usable says whether a set may be restored: it was read back at least, and
 // nothing has disproven it since.
-func (s *SetSummary) Usable() bool {
-	return s.Unreadable == "" && s.Standing.Verdict == Proven && s.Standing.Level >= LevelReadBack
-}
+func (s *SetSummary) Usable() bool { return s.Unreadable == "" && s.Standing.Usable() }
+
+// Usable says the same of how a set, or a copy of it, stands.
+func (s Standing) Usable() bool { return s.Verdict == Proven && s.Level >= LevelReadBack }
 
 // ChooseSet finds the set to restore among sets, newest first: the wanted one, or
 // the newest backup that may be restored. The fault is Permanent.

@@ -3,6 +3,7 @@ package recovery
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -68,10 +69,41 @@ func (g *guide) head() {
 func (g *guide) fetch() {
 	g.line("## 1. Fetch the files")
 	g.line("")
+	elsewhere := g.elsewhere()
+	if len(elsewhere) > 0 {
+		g.line("Some sources were not due when this set was made: their files lie in the folders of earlier sets.")
+		g.line("")
+	}
 	if folder, ok := strings.CutPrefix(g.dest.URL, "file://"); ok {
-		g.sh("mkdir -p recovery", fmt.Sprintf("cp %s/* recovery/", quote(strings.TrimRight(folder, "/")+"/"+strings.TrimSuffix(SetPrefix(g.m.Service, g.m.Set), "/"))), "cd recovery")
+		root := strings.TrimRight(folder, "/") + "/"
+		commands := []string{"mkdir -p recovery", fmt.Sprintf("cp %s/* recovery/", quote(root+setFolder(g.m.Service, g.m.Set)))}
+		for _, a := range elsewhere {
+			commands = append(commands, fmt.Sprintf("cp %s/%s.%d.* recovery/", quote(root+setFolder(g.m.Service, a.Set)), a.Source, a.Attempt))
+		}
+		g.sh(append(commands, "cd recovery")...)
 		return
 	}
+	remote := g.remote()
+	g.line("Any S3 client will do. With rclone, and the bucket's keys in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`:")
+	g.line("")
+	commands := []string{fmt.Sprintf("rclone copy %s recovery", quote(remote+setFolder(g.m.Service, g.m.Set)))}
+	for _, a := range elsewhere {
+		commands = append(commands, fmt.Sprintf("rclone copy %s recovery --include '%s.%d.*'", quote(remote+setFolder(g.m.Service, a.Set)), a.Source, a.Attempt))
+	}
+	g.sh(append(commands, "cd recovery")...)
+}
+
+// elsewhere lists the artefacts that lie in the folders of other sets.
+func (g *guide) elsewhere() []Artefact {
+	return slices.DeleteFunc(slices.Clone(g.m.Artefacts), func(a Artefact) bool { return a.Set == g.m.Set })
+}
+
+func setFolder(service string, set SetID) string {
+	return strings.TrimSuffix(SetPrefix(service, set), "/")
+}
+
+// remote is the destination as rclone names it, up to the keys.
+func (g *guide) remote() string {
 	bucket := strings.TrimPrefix(g.dest.URL, "s3://")
 	if u, err := url.Parse(g.dest.URL); err == nil {
 		bucket = strings.Trim(u.Host+u.Path, "/")
@@ -85,9 +117,7 @@ func (g *guide) fetch() {
 	if g.dest.Region != "" {
 		remote = append(remote, "region="+g.dest.Region)
 	}
-	g.line("Any S3 client will do. With rclone, and the bucket's keys in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`:")
-	g.line("")
-	g.sh(fmt.Sprintf("rclone copy %s recovery", quote(strings.Join(remote, ",")+":"+bucket+"/"+strings.TrimSuffix(SetPrefix(g.m.Service, g.m.Set), "/"))), "cd recovery")
+	return strings.Join(remote, ",") + ":" + bucket + "/"
 }
 
 func (g *guide) check() {

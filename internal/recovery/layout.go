@@ -14,6 +14,7 @@ import (
 //	<service>/sets/<set-id>/set.json                           signed manifest, written last
 //	<service>/sets/<set-id>/RESTORE.md                         how to restore by hand
 //	<service>/proofs/<set-id>/<time>-<kind>.json               verification log
+//	<service>/pruned/<set-id>.json                             tombstone, written before a set is removed, kept for ever
 //	<service>/decisions/<request-id>.json                      what people decided; written once, before it is acted on
 //	drills/<service>/<time>.md                                 reports of drills, for people
 const (
@@ -45,14 +46,34 @@ func ManifestKey(service string, set SetID) string { return SetPrefix(service, s
 // GuideKey is where the guide to restoring a set by hand stands.
 func GuideKey(service string, set SetID) string { return SetPrefix(service, set) + GuideName }
 
+// AllProofsPrefix holds the verification logs of all sets of a service.
+func AllProofsPrefix(service string) string { return service + "/proofs/" }
+
 // ProofsPrefix holds the verification log of a set.
 func ProofsPrefix(service string, set SetID) string {
-	return service + "/proofs/" + string(set) + "/"
+	return AllProofsPrefix(service) + string(set) + "/"
 }
 
 // ProofKey is where a proof begun at t stands; keys sort by time.
 func ProofKey(service string, set SetID, t time.Time, kind ProofKind) string {
-	return ProofsPrefix(service, set) + t.UTC().Format("20060102T150405.000Z") + "-" + string(kind) + ".json"
+	return ProofsPrefix(service, set) + t.UTC().Format(proofTime) + "-" + string(kind) + ".json"
+}
+
+const proofTime = "20060102T150405.000Z"
+
+// ReadProofKey tells from the key of a proof which set was tried, when that began, and
+// how. The kind is not checked.
+func ReadProofKey(key string) (set SetID, began time.Time, kind ProofKind, err error) {
+	at, rest, _ := strings.Cut(path.Base(key), "-")
+	name, json := strings.CutSuffix(rest, ".json")
+	set, err = ParseSetID(path.Base(path.Dir(key)))
+	if err == nil && json {
+		began, err = time.Parse(proofTime, at)
+	}
+	if err != nil || !json {
+		return "", time.Time{}, "", fmt.Errorf("read key %q: it is not that of a proof", key)
+	}
+	return set, began, ProofKind(name), nil
 }
 
 // DecisionKey is where the decision about a request stands.

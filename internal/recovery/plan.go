@@ -1,27 +1,86 @@
 package recovery
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Plan is the resolved configuration of one service. Secrets are in it only as
 // references (env:NAME, file:PATH); a run uses the plan it loaded first until it
 // ends, so a change of the config in between changes nothing.
 type Plan struct {
-	Service     string          `json:"service"`
-	Owner       string          `json:"owner"`
-	Host        string          `json:"host"` // serves the queue host/<host>
-	Objectives  Objectives      `json:"objectives"`
-	Sources     []SourceSpec    `json:"sources"`
-	Destination DestinationSpec `json:"destination"`
-	Encryption  EncryptionSpec  `json:"encryption"`
-	Staging     StagingSpec     `json:"staging"`
-	Smoke       *SmokeSpec      `json:"smoke,omitempty"`
-	Live        *LiveSpec       `json:"live,omitempty"`
-	Commands    CommandsSpec    `json:"commands,omitzero"`
-	UndoFor     Duration        `json:"undoFor"` // how long a restore can be undone by a button
-	Verify      VerifyWhen      `json:"verify"`
-	GiveUpAfter Duration        `json:"giveUpAfter"`
-	People      []Person        `json:"people,omitempty"` // sorted by name
-	Approvals   ApprovalsSpec   `json:"approvals,omitzero"`
-	Slack       *SlackSpec      `json:"slack,omitempty"`
-	Config      ConfigRef       `json:"config"`
+	Service    string       `json:"service"`
+	Owner      string       `json:"owner"`
+	Host       string       `json:"host"` // serves the queue host/<host>
+	Objectives Objectives   `json:"objectives"`
+	Sources    []SourceSpec `json:"sources"`
+	// Destination is the one that the run works with; see At. Destinations are all of
+	// them, the preferred one first.
+	Destination  DestinationSpec   `json:"destination"`
+	Destinations []DestinationSpec `json:"destinations"`
+	Encryption   EncryptionSpec    `json:"encryption"`
+	Staging      StagingSpec       `json:"staging"`
+	Smoke        *SmokeSpec        `json:"smoke,omitempty"`
+	Live         *LiveSpec         `json:"live,omitempty"`
+	Commands     CommandsSpec      `json:"commands,omitzero"`
+	UndoFor      Duration          `json:"undoFor"` // how long a restore can be undone by a button
+	Verify       VerifyWhen        `json:"verify"`
+	GiveUpAfter  Duration          `json:"giveUpAfter"`
+	People       []Person          `json:"people,omitempty"` // sorted by name
+	Approvals    ApprovalsSpec     `json:"approvals,omitzero"`
+	Slack        *SlackSpec        `json:"slack,omitempty"`
+	TimeZone     string            `json:"timeZone"` // IANA name, for cadences and retention
+	Schedules    SchedulesSpec     `json:"schedules,omitzero"`
+	KeepSafety   Duration          `json:"keepSafety"` // see PruneRules
+	// Pings are references to the URLs of dead man's switches, by playbook: backup,
+	// verify, drill, prune.
+	Pings  map[string]string `json:"pings,omitempty"`
+	Config ConfigRef         `json:"config"`
+}
+
+// SchedulesSpec says when the playbooks of a service run by themselves; backups run
+// by the cadences of the sources.
+type SchedulesSpec struct {
+	Verify Cadence `json:"verify,omitzero"` // restore one copy of the newest set, each copy in turn
+	Drill  Cadence `json:"drill,omitzero"`
+	Prune  Cadence `json:"prune,omitzero"`
+}
+
+// At is the plan for a run that works with the destination of that name.
+func (p *Plan) At(name string) (*Plan, error) {
+	for _, d := range p.Destinations {
+		if d.Name == name {
+			at := *p
+			at.Destination = d
+			return &at, nil
+		}
+	}
+	var known []string
+	for _, d := range p.Destinations {
+		known = append(known, d.Name)
+	}
+	return nil, NewFault(Permanent, fmt.Errorf("find destination %q: it is not in the config", name), "known: "+strings.Join(known, ", "))
+}
+
+// Others are the destinations that the run does not work with: the first ones to
+// copy from, and the ones to copy to.
+func (p *Plan) Others() []DestinationSpec {
+	var others []DestinationSpec
+	for _, d := range p.Destinations {
+		if d.Name != p.Destination.Name {
+			others = append(others, d)
+		}
+	}
+	return others
+}
+
+// PruneRules are what retention makes of the service's sets.
+func (p *Plan) PruneRules() PruneRules {
+	rules := PruneRules{Tiers: map[string]Retention{}, TimeZone: p.TimeZone, KeepSafety: p.KeepSafety}
+	for _, s := range p.Sources {
+		rules.Tiers[s.Name] = s.Retention
+	}
+	return rules
 }
 
 // ConfigRef says which configuration a run used.
@@ -46,6 +105,8 @@ type SourceSpec struct {
 	Path        string          `json:"path,omitempty"`   // sqlite: absolute
 	Fingerprint FingerprintMode `json:"fingerprint"`
 	RPO         Duration        `json:"rpo"` // the source's own, or the service's
+	Every       Cadence         `json:"every,omitzero"`
+	Retention   Retention       `json:"retention,omitzero"` // zero: everything is kept
 	// Admin is a secret's reference to a URL of the same database, as a role that may
 	// make and rename databases: for production restores alone; empty: URL.
 	Admin string `json:"admin,omitempty"`
@@ -66,6 +127,42 @@ type DestinationSpec struct {
 	PathStyle bool   `json:"pathStyle,omitempty"`
 	AccessKey string `json:"accessKey,omitempty"` // a secret's reference
 	SecretKey string `json:"secretKey,omitempty"` // a secret's reference
+	// ServerSide asks the server to encrypt what it stores, besides the seal.
+	ServerSide *ServerSideSpec `json:"serverSide,omitempty"`
+	// Lock keeps each object of a set from being changed or removed for a time.
+	Lock *LockSpec `json:"lock,omitempty"`
+	// Class is the storage class of new objects, empty for the server's own choice;
+	// Classes are those to which sets are moved once only that tier keeps them.
+	Class   string            `json:"class,omitempty"`
+	Classes map[string]string `json:"classes,omitempty"`
+	// PruneAccessKey and PruneSecretKey are references to the credentials that may
+	// remove; empty: the others.
+	PruneAccessKey string `json:"pruneAccessKey,omitempty"`
+	PruneSecretKey string `json:"pruneSecretKey,omitempty"`
+}
+
+// ForPruning is the destination as whoever may remove from it.
+func (d DestinationSpec) ForPruning() DestinationSpec {
+	if d.PruneAccessKey != "" {
+		d.AccessKey, d.SecretKey = d.PruneAccessKey, d.PruneSecretKey
+	}
+	return d
+}
+
+// Cold says whether sets may lie in a storage class from which they must be fetched
+// before they can be read.
+func (d DestinationSpec) Cold() bool { return d.Class != "" || len(d.Classes) > 0 }
+
+// ServerSideSpec says how an S3 server encrypts what it stores.
+type ServerSideSpec struct {
+	Algorithm string `json:"algorithm"`     // AES256 or aws:kms
+	Key       string `json:"key,omitempty"` // aws:kms: the key's id
+}
+
+// LockSpec is the retention that each object gets when it is written.
+type LockSpec struct {
+	Mode string   `json:"mode"` // governance or compliance
+	For  Duration `json:"for"`
 }
 
 // EncryptionSpec says for whom sets are sealed, and where the key to open lies.

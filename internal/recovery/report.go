@@ -40,6 +40,11 @@ type ArtefactReport struct {
 // Reached says whether the run did what it was asked to.
 func (r *Report) Reached() bool { return r.Verdict == Proven && r.Level >= r.Target }
 
+// NothingDue is the report of a backup that had nothing to do.
+func NothingDue(service string) *Report {
+	return &Report{Service: service, Verdict: Proven, Sentence: "nothing of " + service + " is due: every source was backed up since its cadence last fell due"}
+}
+
 // NewReport joins a manifest and the proof of one try.
 func NewReport(m *Manifest, p *Proof, target Level) *Report {
 	r := &Report{

@@ -16,10 +16,11 @@ type Restoration struct {
 	// Took is the time from the approval to a service that was well, or to giving up.
 	Took    Duration    `json:"took"`
 	Rows    int64       `json:"rows"`
-	Swaps   []Swap      `json:"swaps,omitempty"`  // what was moved, and what is set aside where
-	Beside  []string    `json:"beside,omitempty"` // where restored data stands beside production
-	Tried   *SmokeProof `json:"tried,omitempty"`  // the service on the restored data, before the swap
-	Live    *SmokeProof `json:"live,omitempty"`   // the running service, after it
+	BadCopy bool        `json:"badCopy,omitempty"` // it failed because the copy of the set could not be read
+	Swaps   []Swap      `json:"swaps,omitempty"`   // what was moved, and what is set aside where
+	Beside  []string    `json:"beside,omitempty"`  // where restored data stands beside production
+	Tried   *SmokeProof `json:"tried,omitempty"`   // the service on the restored data, before the swap
+	Live    *SmokeProof `json:"live,omitempty"`    // the running service, after it
 	UndoTil time.Time   `json:"undoUntil,omitzero"`
 	// Removed is the set that holds what was set aside, once that was removed.
 	Removed SetID    `json:"removed,omitempty"`

@@ -10,16 +10,17 @@ import (
 	"strings"
 )
 
-// Manifests, proofs and decisions are signed JSON files:
+// Manifests, proofs, decisions and tombstones are signed JSON files:
 //
 //	{"<kind>": {…}, "signature": {"key": "<public key>", "value": "<base64>"}}
 //
 // The signature is Ed25519 over "lifeboat/<kind>/1\n" and the compact JSON of the
 // document, so that no kind can pass for another.
 const (
-	documentManifest = "set"
-	documentProof    = "proof"
-	documentDecision = "decision"
+	documentManifest  = "set"
+	documentProof     = "proof"
+	documentDecision  = "decision"
+	documentTombstone = "tombstone"
 )
 
 // The text forms of keys, as they stand in files and in the config.

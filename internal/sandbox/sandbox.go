@@ -40,6 +40,7 @@ type Sandbox struct {
 	Production *devserver.PostgresServer
 	Staging    *devserver.PostgresServer
 	S3         *devserver.S3Server
+	Second     *devserver.S3Server // nil: there is one destination
 	Temporal   *devserver.TemporalServer
 	Slack      *slacksim.Server // nil: there is none
 	Config     Config
@@ -67,6 +68,11 @@ type Config struct {
 	SwapCommand                  []string  // of the source app; empty: databases are renamed
 	LiveURL                      string    // where the running Where2Eat answers, empty if nobody looks
 	TemporalUI                   string
+
+	Second               string // endpoint of a second destination, see AddSecond; empty: there is none
+	AppEvery, NotesEvery string // cadences; empty for the default
+	// Lines of YAML besides: at the top, for the first destination, and for the service.
+	Extra, MainExtra, ServiceExtra string
 }
 
 // Commands stop and start Where2Eat.
@@ -161,6 +167,15 @@ func (s *Sandbox) startServers(ctx context.Context, o Options) (err error) {
 	return err
 }
 
+// AddSecond starts another S3 server, which gets a copy of every set.
+func (s *Sandbox) AddSecond(ctx context.Context) (err error) {
+	if s.Second, err = (devserver.S3Config{Dir: filepath.Join(s.Dir, "second")}).Start(ctx); err != nil {
+		return err
+	}
+	s.Config.Second = s.Second.Endpoint
+	return s.Second.MakeBucket(ctx, Bucket)
+}
+
 // Stop stops the servers.
 func (s *Sandbox) Stop() {
 	if s.Slack != nil {
@@ -171,6 +186,9 @@ func (s *Sandbox) Stop() {
 	}
 	if s.S3 != nil {
 		s.S3.Stop()
+	}
+	if s.Second != nil {
+		s.Second.Stop()
 	}
 	if s.Staging != nil {
 		s.Staging.Stop()
@@ -191,6 +209,9 @@ func (s *Sandbox) Env() map[string]string {
 		"WHERE2EAT_ADMIN_URL":    s.Production.URL(Database),
 		"WHERE2EAT_DATABASE_URL": s.serviceURL().String(),
 		"WHERE2EAT_NOTES_PATH":   s.NotesPath(),
+	}
+	if s.Second != nil {
+		env["SECOND_S3_ACCESS_KEY"], env["SECOND_S3_SECRET_KEY"] = s.Second.AccessKey, s.Second.SecretKey
 	}
 	if s.Slack != nil {
 		env["SLACK_BOT_TOKEN"], env["SLACK_APP_TOKEN"] = s.Slack.BotToken, s.Slack.AppToken

@@ -35,7 +35,7 @@ func load(t *testing.T, c sandbox.Config) (*config.Config, *recovery.Plan) {
 
 func TestConfigWithoutTheRunningService(t *testing.T) {
 	_, plan := load(t, small())
-	require.Equal(t, []recovery.Person{{Name: "rebecca", Slack: "U0REBECCA", CLI: "root: #1"}, {Name: "sam", Slack: "U0SAM"}}, plan.People)
+	require.Equal(t, []recovery.Person{{Name: "rebecca", Slack: "U0REBECCA", CLI: "root: #1", Mail: "rebecca@where2eat.example"}, {Name: "sam", Slack: "U0SAM", Mail: "sam@where2eat.example"}}, plan.People)
 	require.Equal(t, []string{"rebecca", "sam"}, plan.Approvals.Drill.Approvers)
 	require.Nil(t, plan.Approvals.Restore, "a service with two sources is restored while it is stopped")
 	require.Nil(t, plan.Slack)

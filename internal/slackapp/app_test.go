@@ -34,12 +34,13 @@ type taken struct {
 
 // fakeDesk records what it is given, and answers with what it was told to.
 type fakeDesk struct {
-	decide   func(context.Context, recovery.RunRef, approval.Decision) (approval.Answer, error)
-	started  func(slackapp.Start) (slackapp.Started, error)
-	books    []approval.Book
-	services []slackapp.ServiceSummary
-	sets     []slackapp.SetSummary
-	trouble  error // what Pending, Services and Sets fail with
+	decide    func(context.Context, recovery.RunRef, approval.Decision) (approval.Answer, error)
+	started   func(slackapp.Start) (slackapp.Started, error)
+	books     []approval.Book
+	services  []slackapp.ServiceSummary
+	sets      []slackapp.SetSummary
+	checklist []recovery.Item
+	trouble   error // what Pending, Services and Sets fail with
 
 	mu        sync.Mutex
 	decisions []taken
@@ -98,6 +99,10 @@ func (d *fakeDesk) Pending(context.Context) ([]approval.Book, error) { return d.
 
 func (d *fakeDesk) Services(context.Context) ([]slackapp.ServiceSummary, error) {
 	return d.services, d.trouble
+}
+
+func (d *fakeDesk) Checklist(context.Context, string) ([]recovery.Item, error) {
+	return d.checklist, d.trouble
 }
 
 func (d *fakeDesk) Sets(context.Context, string) ([]slackapp.SetSummary, error) {

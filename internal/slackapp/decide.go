@@ -29,12 +29,14 @@ type click struct {
 
 func (a *App) click(ctx context.Context, c click) {
 	switch c.action.ActionID {
-	case actionApprove, actionType, actionReject, actionDetails:
+	case actionApprove, actionType, actionReject, actionSnooze, actionDetails:
 		a.requestClick(ctx, c)
 	case actionBackup, actionDrill:
 		a.startClick(ctx, c)
 	case actionRestore:
 		a.openRestore(ctx, c.who, c.trigger, c.action.Value, c.ack)
+	case actionCheck:
+		a.openChecklist(ctx, c)
 	case actionService:
 		c.ack(nil)
 		a.chooseSet(ctx, c.view, private{Who: c.who, Service: c.action.SelectedOption.Value})
@@ -54,8 +56,12 @@ func (a *App) requestClick(ctx context.Context, c click) {
 	form := private{Who: c.who, Ref: &ref}
 	label := c.action.Text.Text
 	switch c.action.ActionID {
-	case actionApprove:
-		answer, err := a.decide(ctx, c.name, &ref, approval.Decision{Verdict: approval.Approve})
+	case actionApprove, actionSnooze:
+		d := approval.Decision{Verdict: approval.Approve}
+		if c.action.ActionID == actionSnooze {
+			d.Verdict = approval.Snooze
+		}
+		answer, err := a.decide(ctx, c.name, &ref, d)
 		if err != nil {
 			a.answer(ctx, c.who, notTaken(err))
 			c.ack(nil)

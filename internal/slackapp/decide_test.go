@@ -5,10 +5,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
+	"github.com/lifeboat-run/lifeboat/internal/card"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/slacksim"
 )
@@ -26,6 +28,42 @@ func TestApproveIsHandedOver(t *testing.T) {
 	}}, s.desk.Decisions())
 	require.Equal(t, "Your decision was taken: approved by rebecca", s.answer(t, rebecca, 0).Text)
 	require.Len(t, buttons(t, s.sim.Messages()[0].Blocks), 3, "only the run changes the card")
+}
+
+func TestSnoozeIsHandedOver(t *testing.T) {
+	s := listening(t)
+	c := waiting("where2eat")
+	c.Open.Request.Snooze = recovery.Duration(24 * time.Hour)
+	m := s.post(t, c)
+	shown := buttons(t, m.Blocks)
+	require.Len(t, shown, 4)
+	require.Equal(t, "Ask again in 24h", shown["snooze"]["text"].(map[string]any)["text"])
+	require.NoError(t, s.sim.Click(rebecca, m.TS, "snooze"))
+	require.Equal(t, []taken{{
+		run: recovery.RunRef{WorkflowID: "restore/where2eat", RunID: "run-of-where2eat"},
+		Decision: approval.Decision{
+			Request: "where2eat/restore/1", Digest: "digest-of-where2eat", Verdict: approval.Snooze,
+			Claim: approval.Claim{By: "rebecca", Via: "slack"},
+		},
+	}}, s.desk.Decisions())
+	require.Contains(t, s.answer(t, rebecca, 0).Text, "Your decision was taken")
+}
+
+func TestWhatCannotBePutOffHasNoButtonForIt(t *testing.T) {
+	s := listening(t)
+	require.NotContains(t, buttons(t, s.post(t, waiting("where2eat")).Blocks), "snooze")
+}
+
+func TestCardSaysThatARequestWasPutOff(t *testing.T) {
+	s := listening(t)
+	c := waiting("where2eat")
+	book := *c.Open
+	book.Request.Snooze, book.Outcome = recovery.Duration(24*time.Hour), approval.Snoozed
+	book.Votes = []approval.Vote{{By: "rebecca", Via: "slack", Verified: true, Verdict: approval.Snooze, At: noon}}
+	c.Open, c.Decided, c.State = nil, []approval.Book{book}, card.Working
+	m := s.post(t, c)
+	require.Contains(t, texts(t, m.Blocks), "Put off for 24h by <@"+rebecca+">")
+	require.NotContains(t, texts(t, m.Blocks), "Approved")
 }
 
 func TestRefusedDecisionIsAnsweredToThatPersonAlone(t *testing.T) {

@@ -23,6 +23,8 @@ type Desk interface {
 	// Pending lists the requests that wait for a decision.
 	Pending(ctx context.Context) ([]approval.Book, error)
 	Services(ctx context.Context) ([]ServiceSummary, error)
+	// Checklist answers from evidence whether a service is ready for the worst.
+	Checklist(ctx context.Context, service string) ([]recovery.Item, error)
 	// Sets lists what a restore of the service may choose, newest first, at most 30.
 	Sets(ctx context.Context, service string) ([]SetSummary, error)
 	// RunURL returns the address of the run's page in the Temporal UI, "" if there
@@ -65,6 +67,8 @@ type ServiceSummary struct {
 	ProvenAge      recovery.Duration
 	RPOMet         bool
 	LastDrill      *DrillSummary // nil if there was none
+	NextDrill      time.Time     // zero if none is planned
+	Todo           []string      // what somebody must do, one line each; plain text
 	Trouble        string        // why some of this is not known: the bucket does not answer, …
 }
 

@@ -10,8 +10,10 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
-// shownServices is how many services an App Home shows.
-const shownServices = 30
+const (
+	shownServices = 30 // in an App Home
+	shownTodo     = 5  // things to do, of each service
+)
 
 // showHome publishes somebody's App Home, with a notice about what they just did,
 // if anything.
@@ -67,7 +69,8 @@ func (a *App) homeServices(ctx context.Context) []slack.Block {
 		blocks = append(blocks, section(standing(s)), slack.NewActionBlock(clip("service/"+s.Service, maxBlockID),
 			slack.NewButtonBlockElement(actionBackup, s.Service, plainText("Back up", maxButton)),
 			slack.NewButtonBlockElement(actionDrill, s.Service, plainText("Drill", maxButton)),
-			slack.NewButtonBlockElement(actionRestore, s.Service, plainText("Restore…", maxButton))))
+			slack.NewButtonBlockElement(actionRestore, s.Service, plainText("Restore…", maxButton)),
+			slack.NewButtonBlockElement(actionCheck, s.Service, plainText("Checklist", maxButton))))
 	}
 	if rest := len(services) - shownServices; rest > 0 {
 		blocks = append(blocks, small(markup(fmt.Sprintf("…and %d more: /lifeboat status", rest))))
@@ -82,6 +85,15 @@ func standing(s *ServiceSummary) markup {
 		text += " · " + escape(line(s.Owner), 100)
 	}
 	text += "\n" + readBack(s) + "\n" + proven(s) + "\n" + lastDrill(s.LastDrill)
+	if !s.NextDrill.IsZero() {
+		text += "\nNext drill: " + moment(s.NextDrill, dayAndTime)
+	}
+	for _, todo := range s.Todo[:min(len(s.Todo), shownTodo)] {
+		text += "\n• To do: " + escape(line(todo), 300)
+	}
+	if rest := len(s.Todo) - shownTodo; rest > 0 {
+		text += markup(fmt.Sprintf("\n…and %d more: `starter check %s`", rest, s.Service))
+	}
 	if s.Trouble != "" {
 		text += "\n⚠️ " + escape(line(s.Trouble), 500)
 	}

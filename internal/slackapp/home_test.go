@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/slackapp"
 )
 
@@ -112,4 +114,35 @@ func TestHomeButtons(t *testing.T) {
 	require.Equal(t, "not now", s.desk.Decisions()[1].Reason)
 	require.Empty(t, s.sim.Ephemerals(rebecca))
 	require.Empty(t, s.sim.Messages())
+}
+
+func TestHomeSaysWhatToDo(t *testing.T) {
+	s := listening(t)
+	summary := summaries()[0]
+	summary.NextDrill = time.Date(2027, 1, 15, 8, 0, 0, 0, time.UTC)
+	for i := range 7 {
+		summary.Todo = append(summary.Todo, fmt.Sprintf("Mend <%d>", i))
+	}
+	s.desk.services = []slackapp.ServiceSummary{summary}
+	shown := s.home(t, rebecca, "Next drill")
+	require.Contains(t, shown, "2027-01-15 08:00 UTC")
+	require.Contains(t, shown, "To do: Mend &lt;4&gt;")
+	require.NotContains(t, shown, "Mend &lt;5&gt;")
+	require.Contains(t, shown, "…and 2 more: `starter check where2eat`")
+}
+
+func TestHomeShowsTheChecklist(t *testing.T) {
+	s := listening(t)
+	s.desk.services = summaries()
+	s.desk.checklist = []recovery.Item{
+		{Key: "proven", Question: "Is a backup proven?", Answer: recovery.Yes, Evidence: "it is 2 hours old"},
+		{Key: "drill", Question: "Was a restore rehearsed?", Answer: recovery.No, Evidence: "no drill is known", Next: "starter drill shop"},
+		{Key: "rollback", Question: "Was a rollback tried?", Evidence: "nobody <looked>"},
+	}
+	s.home(t, rebecca, "*shop*")
+	require.NoError(t, s.sim.ClickHome(rebecca, "checklist", "shop"))
+	shown := texts(t, s.modal(t, rebecca, holds("Was a rollback tried?")).Blocks)
+	require.Contains(t, shown, "✅ Is a backup proven?\nit is 2 hours old")
+	require.Contains(t, shown, "❌ Was a restore rehearsed?\nno drill is known\n→ starter drill shop")
+	require.Contains(t, shown, "❔ Was a rollback tried?\nnobody &lt;looked&gt;")
 }

@@ -17,6 +17,7 @@ const (
 	actionApprove = "approve"
 	actionType    = "approve-typed" // approves once a text was typed
 	actionReject  = "reject"
+	actionSnooze  = "snooze"
 	actionDetails = "details"
 )
 
@@ -120,10 +121,15 @@ func controls(q *approval.Request) slack.Block {
 	if !ok || !rejectOK || !approveOK {
 		return small(escape("This request's names are too long for buttons. Decide it by: starter decide "+q.Run.WorkflowID, maxText))
 	}
-	return slack.NewActionBlock(clip("request/"+q.ID, maxBlockID),
+	buttons := []slack.BlockElement{
 		approveButton(q, approve),
 		slack.NewButtonBlockElement(actionReject, reject, plainText(orElse(q.Reject, "Reject"), maxButton)),
-		slack.NewButtonBlockElement(actionDetails, details, plainText("Details", maxButton)))
+	}
+	if q.Snooze > 0 {
+		buttons = append(buttons, slack.NewButtonBlockElement(actionSnooze, details, plainText("Ask again in "+q.Snooze.String(), maxButton)))
+	}
+	buttons = append(buttons, slack.NewButtonBlockElement(actionDetails, details, plainText("Details", maxButton)))
+	return slack.NewActionBlock(clip("request/"+q.ID, maxBlockID), buttons...)
 }
 
 func approveButton(q *approval.Request, value string) *slack.ButtonBlockElement {
@@ -170,12 +176,15 @@ func (r renderer) votes(b *approval.Book, share int) []markup {
 	approvals := 0
 	for i, v := range b.Votes {
 		text := r.person(v.By) + " " + moment(v.At, timeOnly)
-		if v.Verdict == approval.Reject {
+		switch v.Verdict {
+		case approval.Reject:
 			text = "Rejected by " + text
 			if v.Reason != "" {
 				text += ": " + escape(line(v.Reason), 500/share)
 			}
-		} else {
+		case approval.Snooze:
+			text = "Put off for " + markup(b.Request.Snooze.String()) + " by " + text
+		case approval.Approve, approval.Undecided:
 			approvals++
 			text = "Approved by " + text + markup(fmt.Sprintf(" (%d of %d)", approvals, b.Request.Needed()))
 		}
@@ -210,7 +219,7 @@ func outcome(b *approval.Book) markup {
 		return "Withdrawn: the run ended before it was decided"
 	case approval.Open:
 		return "Not decided: the run ended"
-	case approval.Approved, approval.Rejected:
+	case approval.Approved, approval.Rejected, approval.Snoozed:
 	}
 	return ""
 }

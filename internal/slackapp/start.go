@@ -17,6 +17,7 @@ import (
 const (
 	actionBackup  = "start-backup"
 	actionDrill   = "start-drill"
+	actionCheck   = "checklist"
 	actionRestore = "start-restore"
 	actionService = "choose-service" // the first step of a restore
 )

@@ -23,9 +23,10 @@ type Entry struct {
 // Catalogue reads the committed sets of a service that were begun at since or
 // later, newest first: at most limit, all if limit is 0. A manifest that is not
 // whole or not signed by a trusted key makes its set disproven; one that could
-// not be fetched fails the whole reading, since it says nothing about the set.
+// not be fetched fails the whole reading, since it says nothing about the set. A set
+// whose tombstone is not believed is there, and its Err says so.
 func (v *Vault) Catalogue(ctx context.Context, service string, trusted []recovery.PublicKey, since time.Time, limit int) ([]Entry, error) {
-	ids, err := v.Sets(ctx, service, since, limit)
+	ids, doubted, err := v.sets(ctx, service, trusted, since, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +36,9 @@ func (v *Vault) Catalogue(ctx context.Context, service string, trusted []recover
 	for i, id := range ids {
 		group.Go(func() (err error) {
 			entries[i], err = v.Entry(ctx, service, id, trusted)
+			if doubt := doubted[id]; doubt != nil {
+				entries[i].Err = errors.Join(entries[i].Err, doubt)
+			}
 			return err
 		})
 	}

@@ -47,7 +47,8 @@ func everyCall(t *testing.T, v *vault.Vault) map[string]error {
 	ctx := t.Context()
 	errs := map[string]error{"check": v.Check(ctx), "put": v.Put(ctx, "app/x", nil), "once": v.PutOnce(ctx, "app/x", nil)}
 	_, errs["get"] = v.Get(ctx, "app/x")
-	_, errs["sets"] = v.Sets(ctx, "app", setAt(0).Time(), 3)
+	_, errs["sets"] = v.Sets(ctx, "app", nil, setAt(0).Time(), 3)
+	_, errs["tried"] = v.LastTried(ctx, "app")
 	_, errs["services"] = v.Services(ctx)
 	_, errs["proofs"] = v.Proofs(ctx, "app", setAt(1))
 	_, errs["find"] = v.FindSet(ctx, setAt(1))

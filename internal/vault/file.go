@@ -9,7 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"syscall"
 
 	"gocloud.dev/blob"
@@ -21,6 +21,9 @@ import (
 // tempSuffix ends the names of files that are not committed yet. They lie beside
 // their target, on the same file system.
 const tempSuffix = ".tmp"
+
+// tempForm is the form of the ends of those names.
+var tempForm = regexp.MustCompile(`\.[A-Z2-7]{12}\` + tempSuffix + "$")
 
 // fileStore keeps objects as files in a folder. The folder is looked up anew for
 // each operation: it may be mounted, unmounted and mounted again.
@@ -88,22 +91,26 @@ func (s *fileStore) remove(_ context.Context, key string) error {
 	return nil
 }
 
-func (s *fileStore) folders(_ context.Context, prefix, after string) ([]string, error) {
+func (s *fileStore) below(_ context.Context, prefix, after string) (folders, objects []string, err error) {
 	if _, err := os.Stat(s.dir); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	entries, err := os.ReadDir(filepath.Join(s.dir, filepath.FromSlash(prefix)))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	} else if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return !e.IsDir() || e.Name() <= after })
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.Name()
+	for _, e := range entries {
+		switch {
+		case e.Name() <= after:
+		case e.IsDir():
+			folders = append(folders, e.Name())
+		default:
+			objects = append(objects, e.Name())
+		}
 	}
-	return names, nil
+	return folders, objects, nil
 }
 
 // unfinished finds nothing: an upload's temporary file is an object like others.

@@ -102,7 +102,7 @@ func TestServerErrors(t *testing.T) {
 	}{
 		"SlowDown":      {503, recovery.Unavailable, attempts},
 		"InternalError": {500, recovery.Unavailable, attempts},
-		"AccessDenied":  {403, recovery.Permanent, 1},
+		"AccessDenied":  {403, recovery.Permanent, 2}, // it looks whether the object is there, and locked
 		"QuotaExceeded": {400, recovery.Permanent, 1},
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -140,24 +140,26 @@ func (v *Vault) Get(ctx context.Context, key string) (data []byte, err error) {
 	return io.ReadAll(io.LimitReader(r, maxDocument))
 }
 
-// Put writes a document, over an existing one if there is one.
+// Put writes a document, over an existing one if there is one. One that is locked
+// stays: if it holds other bytes, the error is ErrExists.
 func (v *Vault) Put(ctx context.Context, key string, data []byte) error {
-	if err := checkKey(key); err != nil {
-		return v.fail(err, "write object")
-	}
-	return v.fail(v.store.put(ctx, key, data, false), "write %s", key)
+	return v.put(ctx, key, data, false)
+}
+
+// PutOnce writes a document if there is none under the key; of several writers
+// one wins. To find the very same bytes there is a success, others are ErrExists.
+func (v *Vault) PutOnce(ctx context.Context, key string, data []byte) error {
+	return v.put(ctx, key, data, true)
 }
 
 // errTaken says that put found an object under the key.
 var errTaken = errors.New("the key is taken")
 
-// PutOnce writes a document if there is none under the key; of several writers
-// one wins. To find the very same bytes there is a success, others are ErrExists.
-func (v *Vault) PutOnce(ctx context.Context, key string, data []byte) error {
+func (v *Vault) put(ctx context.Context, key string, data []byte, once bool) error {
 	if err := checkKey(key); err != nil {
 		return v.fail(err, "write object")
 	}
-	err := v.store.put(ctx, key, data, true)
+	err := v.store.put(ctx, key, data, once)
 	if !errors.Is(err, errTaken) {
 		return v.fail(err, "write %s", key)
 	}

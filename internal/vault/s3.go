@@ -44,6 +44,7 @@ type s3Store struct {
 	join   *http.Client // completing a multipart upload
 	name   string       // of the bucket
 	prefix string
+	terms  terms // of what is written
 	blobs  *blob.Bucket
 }
 
@@ -59,7 +60,11 @@ func openS3(name, prefix string, spec recovery.DestinationSpec, cred Credentials
 	if prefix != "" {
 		prefix += "/"
 	}
-	s := &s3Store{http: newHTTPClient(stallTimeout), join: newHTTPClient(joinTimeout), name: name, prefix: prefix}
+	t, err := termsOf(spec)
+	if err != nil {
+		return nil, err
+	}
+	s := &s3Store{http: newHTTPClient(stallTimeout), join: newHTTPClient(joinTimeout), name: name, prefix: prefix, terms: t}
 	options := s3.Options{
 		Region:       spec.Region,
 		UsePathStyle: spec.PathStyle,
@@ -166,23 +171,40 @@ func (s *s3Store) key(key string) *string { return aws.String(s.prefix + key) }
 
 func (s *s3Store) put(ctx context.Context, key string, data []byte, once bool) error {
 	in := &s3.PutObjectInput{Bucket: &s.name, Key: s.key(key), Body: bytes.NewReader(data)}
+	s.terms.put(in)
 	if once {
 		in.IfNoneMatch = aws.String("*")
 	}
 	_, err := s.client.PutObject(ctx, in)
-	if isTaken(err) {
+	switch {
+	case isTaken(err):
 		return errTaken
+	case isDenied(err):
+		// A locked object may be refused before the condition is looked at, and even
+		// after this very write, if its answer was lost.
+		if _, headErr := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.name, Key: s.key(key)}); headErr == nil {
+			return errTaken
+		}
 	}
 	return err
 }
 
+// remove removes every version, because where there are versions, removing without
+// naming one only hides the object. Credentials that may not see versions hide it.
 func (s *s3Store) remove(ctx context.Context, key string) error {
-	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.name, Key: s.key(key)})
+	found, err := s.versions(ctx, key)
+	if _, refused := errors.AsType[*refusal](err); refused {
+		return s.drop(ctx, version{key: key})
+	}
+	for _, v := range found {
+		if err == nil && v.key == key { // others may begin with it
+			err = s.drop(ctx, v)
+		}
+	}
 	return err
 }
 
-func (s *s3Store) folders(ctx context.Context, prefix, after string) ([]string, error) {
-	var names []string
+func (s *s3Store) below(ctx context.Context, prefix, after string) (folders, objects []string, err error) {
 	options := &blob.ListOptions{Prefix: prefix, Delimiter: "/", BeforeList: func(as func(any) bool) error {
 		var in *s3.ListObjectsV2Input
 		if after != "" && as(&in) {
@@ -193,19 +215,30 @@ func (s *s3Store) folders(ctx context.Context, prefix, after string) ([]string, 
 	for token := blob.FirstPageToken; len(token) > 0; {
 		page, next, err := s.blobs.ListPage(ctx, token, listPage, options)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, o := range page {
 			if o.IsDir {
-				names = append(names, path.Base(o.Key))
+				folders = append(folders, path.Base(o.Key))
+			} else {
+				objects = append(objects, path.Base(o.Key))
 			}
 		}
 		token = next
 	}
-	return names, nil
+	return folders, objects, nil
 }
 
 func (s *s3Store) unfinished(ctx context.Context, prefix string) ([]unfinished, error) {
+	return s.uploads(ctx, prefix, time.Now().AddDate(1, 0, 0))
+}
+
+func (s *s3Store) stale(ctx context.Context, before time.Time) ([]unfinished, error) {
+	return s.uploads(ctx, "", before)
+}
+
+// uploads lists the multipart uploads below prefix that were begun before a time.
+func (s *s3Store) uploads(ctx context.Context, prefix string, before time.Time) ([]unfinished, error) {
 	var found []unfinished
 	pages := s3.NewListMultipartUploadsPaginator(s.client, &s3.ListMultipartUploadsInput{Bucket: &s.name, Prefix: s.key(prefix)})
 	for pages.HasMorePages() {
@@ -215,7 +248,7 @@ func (s *s3Store) unfinished(ctx context.Context, prefix string) ([]unfinished, 
 		}
 		for _, u := range page.Uploads {
 			key, below := strings.CutPrefix(aws.ToString(u.Key), s.prefix+prefix)
-			if !below { // a server that does not filter
+			if !below || aws.ToTime(u.Initiated).After(before) { // some servers do not filter
 				continue
 			}
 			found = append(found, unfinished{prefix + key, func(ctx context.Context) error {

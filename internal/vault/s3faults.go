@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -32,6 +33,8 @@ var mends = map[string]string{
 	"RequestTimeTooSkewed":         "set this machine's clock, or that of the server of bucket %s",
 	"NotImplemented":               "use a server for bucket %s that knows conditional writes and multipart uploads",
 	"QuotaExceeded":                "raise the quota of bucket %s",
+	"InvalidStorageClass":          "correct the storage class of bucket %s",
+	"InvalidObjectState":           "have it brought back from the cold storage of bucket %s first: a restore asks for that and waits",
 }
 
 // explain keeps what a person can use: the server's code and message, or the
@@ -46,6 +49,12 @@ func (s *s3Store) explain(err error) error {
 		return err
 	case errors.As(err, &api):
 		mend, permanent := mends[api.ErrorCode()]
+		switch {
+		case isUnlockable(err):
+			mend, permanent = "turn object lock on for bucket %s, or take lock out of its destination in the configuration", true
+		case strings.HasPrefix(api.ErrorCode(), "KMS."): // KMS.DisabledException and others
+			mend, permanent = "correct serverSide.key of bucket %s, or let the access key use it", true
+		}
 		cause := fmt.Errorf("%s: %s", api.ErrorCode(), api.ErrorMessage())
 		if permanent {
 			return recovery.NewFault(recovery.Permanent, cause, fmt.Sprintf(mend, s.name))
@@ -60,6 +69,20 @@ func (s *s3Store) explain(err error) error {
 	}
 	return err
 }
+
+// isUnlockable says that a lock was asked of a bucket that has none. S3 has no code
+// of its own for it.
+func isUnlockable(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != "InvalidRequest" {
+		return false
+	}
+	text := strings.ReplaceAll(strings.ToLower(api.ErrorMessage()), " ", "")
+	return strings.Contains(text, "objectlockconfiguration")
+}
+
+// isDenied says that the credentials may not do it, or that a lock forbids it.
+func isDenied(err error) bool { return hasCode(err, "AccessDenied", "Forbidden", "AllAccessDisabled") }
 
 func hasCode(err error, codes ...string) bool {
 	var api smithy.APIError

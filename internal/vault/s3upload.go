@@ -123,9 +123,11 @@ func (u *s3Upload) begin() error {
 	if u.id != nil {
 		return nil
 	}
-	out, err := u.store.client.CreateMultipartUpload(u.last, &s3.CreateMultipartUploadInput{
+	in := &s3.CreateMultipartUploadInput{
 		Bucket: &u.store.name, Key: u.key, Metadata: u.marker, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32,
-	})
+	}
+	u.store.terms.multipart(in)
+	out, err := u.store.client.CreateMultipartUpload(u.last, in)
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,13 @@ func (u *s3Upload) commit() error {
 	// The answer may have been lost after the object was made, so what is there
 	// decides: an object with the marker is this one.
 	stored := u.verify()
-	if err != nil && stored != nil {
+	switch {
+	case err == nil:
+	case isUnlockable(err): // some servers store it nevertheless, without the lock
+		return errors.Join(err, u.abort())
+	case errors.Is(stored, ErrExists): // a locked object may be refused before the condition is looked at
+		return errors.Join(stored, u.abort())
+	case stored != nil:
 		return errors.Join(err, u.abort())
 	}
 	u.cancel(nil)
@@ -176,9 +184,10 @@ func (u *s3Upload) sendRest() error {
 // publish makes the object visible, unless there is one.
 func (u *s3Upload) publish() error {
 	if u.id == nil {
-		_, err := u.store.client.PutObject(u.last, &s3.PutObjectInput{
-			Bucket: &u.store.name, Key: u.key, Metadata: u.marker, IfNoneMatch: aws.String("*"), Body: bytes.NewReader(u.buf),
-		})
+		in := &s3.PutObjectInput{Bucket: &u.store.name, Key: u.key, Metadata: u.marker, IfNoneMatch: aws.String("*"), Body: bytes.NewReader(u.buf)}
+		u.store.terms.put(in)
+		in.StorageClass = u.store.terms.class
+		_, err := u.store.client.PutObject(u.last, in)
 		return existing(err)
 	}
 	slices.SortFunc(u.parts, func(a, b types.CompletedPart) int { return cmp.Compare(*a.PartNumber, *b.PartNumber) })

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
 	"golang.org/x/sync/errgroup"
 
@@ -31,10 +33,23 @@ func (v *Vault) CommitSet(ctx context.Context, service string, set recovery.SetI
 	case !errors.Is(err, recovery.ErrNotFound):
 		return err
 	}
-	if err := v.Put(ctx, recovery.GuideKey(service, set), guide); err != nil {
+	if err := v.putGuide(ctx, recovery.GuideKey(service, set), guide); err != nil {
 		return err
 	}
 	return v.PutOnce(ctx, recovery.ManifestKey(service, set), manifest)
+}
+
+// putGuide replaces the guide that an earlier try left, unless the destination
+// forbids that: then the earlier one, made from the same manifest, stays.
+func (v *Vault) putGuide(ctx context.Context, key string, guide []byte) error {
+	err := v.PutOnce(ctx, key, guide)
+	if errors.Is(err, ErrExists) {
+		err = v.Put(ctx, key, guide)
+	}
+	if errors.Is(err, ErrExists) {
+		return nil
+	}
+	return err
 }
 
 // Manifest reads the manifest of a set as it is stored: not checked.
@@ -43,18 +58,25 @@ func (v *Vault) Manifest(ctx context.Context, service string, set recovery.SetID
 }
 
 // Sets lists the committed sets of a service that were begun at since or later,
-// newest first: at most limit, all if limit is 0.
-func (v *Vault) Sets(ctx context.Context, service string, since time.Time, limit int) ([]recovery.SetID, error) {
+// newest first: at most limit, all if limit is 0. Those that have a tombstone signed
+// by a trusted key are left out, see Pruning.
+func (v *Vault) Sets(ctx context.Context, service string, trusted []recovery.PublicKey, since time.Time, limit int) ([]recovery.SetID, error) {
+	ids, _, err := v.sets(ctx, service, trusted, since, limit)
+	return ids, err
+}
+
+// sets says as well which of them have a tombstone that is not believed, and why.
+func (v *Vault) sets(ctx context.Context, service string, trusted []recovery.PublicKey, since time.Time, limit int) ([]recovery.SetID, doubts, error) {
 	known := map[recovery.SetID]bool{}
 	for _, from := range windows(time.Now(), since, limit) {
-		ids, err := v.setFolders(ctx, service, from)
+		ids, doubted, err := v.keptFolders(ctx, service, trusted, from)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		var committed []recovery.SetID
 		for chunk := range slices.Chunk(ids, cmp.Or(limit, len(ids), 1)) {
 			if err := v.lookUp(ctx, service, chunk, known); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			for _, id := range chunk {
 				if known[id] {
@@ -62,14 +84,14 @@ func (v *Vault) Sets(ctx context.Context, service string, since time.Time, limit
 				}
 			}
 			if limit > 0 && len(committed) >= limit {
-				return committed[:limit], nil
+				return committed[:limit], doubted, nil
 			}
 		}
 		if from.Equal(since) {
-			return committed, nil
+			return committed, doubted, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // windows says from when on to list, one try after the other: S3 lists forward
@@ -91,11 +113,7 @@ func (v *Vault) setFolders(ctx context.Context, service string, from time.Time) 
 	if err := recovery.CheckName("service", service); err != nil {
 		return nil, v.fail(recovery.NewFault(recovery.Permanent, err, ""), "list sets")
 	}
-	after := ""
-	if !from.IsZero() {
-		after = string(recovery.NewSetID(from, "")) // sorts before any id of that second
-	}
-	names, err := v.store.folders(ctx, recovery.SetsPrefix(service), after)
+	names, _, err := v.store.below(ctx, recovery.SetsPrefix(service), before(from))
 	if err != nil {
 		return nil, v.fail(err, "list sets of %s", service)
 	}
@@ -108,6 +126,14 @@ func (v *Vault) setFolders(ctx context.Context, service string, from time.Time) 
 	slices.Sort(ids)
 	slices.Reverse(ids)
 	return ids, nil
+}
+
+// before sorts before any set id of that second, and after all earlier ones.
+func before(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return string(recovery.NewSetID(t, ""))
 }
 
 // lookUp fills known: is there a manifest?
@@ -145,11 +171,11 @@ func (v *Vault) exists(ctx context.Context, key string) (bool, error) {
 
 // Services names the services that have something here, sorted.
 func (v *Vault) Services(ctx context.Context) ([]string, error) {
-	names, err := v.store.folders(ctx, "", "")
+	names, _, err := v.store.below(ctx, "", "")
 	if err != nil {
 		return nil, v.fail(err, "list services")
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return recovery.CheckName("service", name) != nil })
+	names = slices.DeleteFunc(names, func(name string) bool { return name == checkFolder || recovery.CheckName("service", name) != nil })
 	slices.Sort(names)
 	return names, nil
 }
@@ -177,7 +203,7 @@ func (v *Vault) FindSet(ctx context.Context, set recovery.SetID) (service string
 
 // Proofs reads the verification log of a set as it is stored, oldest first.
 func (v *Vault) Proofs(ctx context.Context, service string, set recovery.SetID) ([][]byte, error) {
-	keys, err := v.list(ctx, recovery.ProofsPrefix(service, set))
+	keys, err := v.list(ctx, recovery.ProofsPrefix(service, set), "")
 	if err != nil {
 		return nil, err
 	}
@@ -194,21 +220,30 @@ func (v *Vault) Proofs(ctx context.Context, service string, set recovery.SetID) 
 	return proofs, group.Wait()
 }
 
-// list names all objects below prefix, sorted.
-func (v *Vault) list(ctx context.Context, prefix string) ([]string, error) {
+// list names all objects below prefix whose names sort after the one given, sorted.
+func (v *Vault) list(ctx context.Context, prefix, after string) ([]string, error) {
 	bucket, err := v.store.bucket()
 	if err != nil {
 		return nil, v.fail(err, "list %s", prefix)
 	}
+	options := &blob.ListOptions{Prefix: prefix, BeforeList: func(as func(any) bool) error {
+		var in *s3.ListObjectsV2Input
+		if after != "" && as(&in) {
+			in.StartAfter = aws.String(aws.ToString(in.Prefix) + after)
+		}
+		return nil
+	}}
 	var keys []string
 	for token := blob.FirstPageToken; len(token) > 0; {
 		var page []*blob.ListObject
-		page, token, err = bucket.ListPage(ctx, token, listPage, &blob.ListOptions{Prefix: prefix})
+		page, token, err = bucket.ListPage(ctx, token, listPage, options)
 		if err != nil {
 			return nil, v.fail(err, "list %s", prefix)
 		}
 		for _, o := range page {
-			keys = append(keys, o.Key)
+			if o.Key > prefix+after { // a folder lists all
+				keys = append(keys, o.Key)
+			}
 		}
 	}
 	slices.Sort(keys)

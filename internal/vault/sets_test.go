@@ -21,7 +21,7 @@ func TestSets(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d destination) {
 		v, s := d.open(t), newSigner(t, 1)
 		ctx := t.Context()
-		ids, err := v.Sets(ctx, "app", time.Time{}, 30)
+		ids, err := v.Sets(ctx, "app", s.trusted, time.Time{}, 30)
 		require.NoError(t, err)
 		require.Empty(t, ids, "an empty destination has no sets")
 
@@ -39,7 +39,7 @@ func TestSets(t *testing.T) {
 		require.NoError(t, v.Put(ctx, "app/sets/not-a-set/set.json", []byte("x")))
 
 		for limit := range 8 {
-			ids, err = v.Sets(ctx, "app", time.Time{}, limit)
+			ids, err = v.Sets(ctx, "app", s.trusted, time.Time{}, limit)
 			require.NoError(t, err)
 			want := all
 			if limit > 0 {
@@ -47,10 +47,10 @@ func TestSets(t *testing.T) {
 			}
 			require.Equal(t, want, ids, "limit %d", limit)
 		}
-		ids, err = v.Sets(ctx, "app", setAt(4).Time(), 0)
+		ids, err = v.Sets(ctx, "app", s.trusted, setAt(4).Time(), 0)
 		require.NoError(t, err)
 		require.ElementsMatch(t, []recovery.SetID{future, yesterday, setAt(5), setAt(4)}, ids)
-		ids, err = v.Sets(ctx, "app", setAt(5).Time(), 2)
+		ids, err = v.Sets(ctx, "app", s.trusted, setAt(5).Time(), 2)
 		require.NoError(t, err)
 		require.Len(t, ids, 2)
 
@@ -64,7 +64,7 @@ func TestSets(t *testing.T) {
 		require.ErrorIs(t, err, recovery.ErrNotFound, "it is not committed")
 		_, err = v.FindSet(ctx, "../x")
 		require.ErrorContains(t, err, `read set id "../x"`)
-		_, err = v.Sets(ctx, "../app", time.Time{}, 1)
+		_, err = v.Sets(ctx, "../app", s.trusted, time.Time{}, 1)
 		require.ErrorContains(t, err, `read service "../app"`)
 	})
 }
@@ -189,14 +189,14 @@ func TestSweepSets(t *testing.T) {
 	onEachStore(t, func(t *testing.T, d destination) {
 		v, s := d.open(t), newSigner(t, 1)
 		ctx := t.Context()
-		committed, never, unsigned, lost, current, newer := setAt(1), setAt(2), setAt(3), setAt(4), setAt(5), setAt(6)
+		committed, never, lost, current, newer := setAt(1), setAt(2), setAt(4), setAt(5), setAt(6)
 		in := func(id recovery.SetID, name string) string { return recovery.SetPrefix("app", id) + name }
 
 		s.commit(t, v, "app", committed)
 		s.commit(t, v, "other", never)
-		newSigner(t, 2).commit(t, v, "app", unsigned)
+		d.begin(t, "app/sets/0-of-others/x")
 		kept := d.lying(t)
-		for _, key := range []string{in(unsigned, "app.9.dump.zst.age"), in(lost, "app.1.dump.zst.age"), in(current, "app.1.dump.zst.age"), in(newer, "app.1.dump.zst.age")} {
+		for _, key := range []string{in(lost, "app.1.dump.zst.age"), in(current, "app.1.dump.zst.age"), in(newer, "app.1.dump.zst.age")} {
 			upload(t, v, key, []byte("kept"))
 			kept = append(kept, key)
 		}

@@ -2,7 +2,7 @@ package vault
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,29 +34,35 @@ func (s *Swept) note(key string, err error) {
 // SweepSets removes what killed or failed runs of a service left among the sets
 // older than current: unfinished uploads, the objects of sets that were never
 // committed, and objects that a committed set does not name. It is called when a
-// backup begins: then whoever still writes there was given up.
+// backup begins: then whoever still writes there was given up. What any set at the
+// destination refers to is kept, though the set that it was made for is not here.
 //
 // A set without a manifest is kept if it has proofs, because then it had one. A
-// set whose manifest is not signed by a trusted key is kept as it is.
+// set whose manifest is not signed by a trusted key is kept as it is. What is left
+// of a set that has a tombstone is PruneSet's.
 func (v *Vault) SweepSets(ctx context.Context, service string, current recovery.SetID, trusted []recovery.PublicKey) (Swept, error) {
 	var swept Swept
 	older := func(key string) bool {
-		set, _, _ := strings.Cut(strings.TrimPrefix(key, recovery.SetsPrefix(service)), "/")
-		return set < string(current)
+		folder, _, _ := strings.Cut(strings.TrimPrefix(key, recovery.SetsPrefix(service)), "/")
+		set, err := recovery.ParseSetID(folder)
+		return err == nil && set < current
 	}
 	if err := v.sweepUploads(ctx, recovery.SetsPrefix(service), older, &swept); err != nil {
 		return swept, err
 	}
-	ids, err := v.newestBefore(ctx, service, current)
+	ids, err := v.newestBefore(ctx, service, current, trusted)
 	if err != nil {
 		return swept, err
 	}
+	var all []remains
 	for _, id := range ids {
-		if err := v.sweepFolder(ctx, service, id, trusted, &swept); err != nil {
+		r, err := v.remainsIn(ctx, service, id, trusted, &swept)
+		if err != nil {
 			return swept, err
 		}
+		all = append(all, r)
 	}
-	return swept, nil
+	return swept, v.sweepRemains(ctx, service, all, trusted, &swept)
 }
 
 // SweepSet removes what the lost attempts of a committed set left in its folder.
@@ -70,14 +76,18 @@ func (v *Vault) SweepSet(ctx context.Context, service string, set recovery.SetID
 	if err := v.sweepUploads(ctx, recovery.SetPrefix(service, set), all, &swept); err != nil {
 		return swept, err
 	}
-	return swept, v.sweepLosers(ctx, m, &swept)
+	r, err := v.losers(ctx, m)
+	if err != nil {
+		return swept, err
+	}
+	return swept, v.sweepRemains(ctx, service, []remains{r}, trusted, &swept)
 }
 
 // newestBefore lists the folders of the newest sets older than current.
-func (v *Vault) newestBefore(ctx context.Context, service string, current recovery.SetID) ([]recovery.SetID, error) {
+func (v *Vault) newestBefore(ctx context.Context, service string, current recovery.SetID, trusted []recovery.PublicKey) ([]recovery.SetID, error) {
 	var older []recovery.SetID
 	for _, from := range windows(current.Time(), time.Time{}, sweptSets) {
-		ids, err := v.setFolders(ctx, service, from)
+		ids, _, err := v.keptFolders(ctx, service, trusted, from)
 		if err != nil {
 			return nil, err
 		}
@@ -96,6 +106,12 @@ func (v *Vault) newestBefore(ctx context.Context, service string, current recove
 
 func (v *Vault) sweepUploads(ctx context.Context, prefix string, doomed func(key string) bool, swept *Swept) error {
 	uploads, err := v.store.unfinished(ctx, prefix)
+	uploads = slices.DeleteFunc(uploads, func(u unfinished) bool { return !doomed(u.key) })
+	return v.abortAll(ctx, prefix, uploads, err, swept)
+}
+
+// abortAll removes unfinished uploads; err is that of listing them below prefix.
+func (v *Vault) abortAll(ctx context.Context, prefix string, uploads []unfinished, err error, swept *Swept) error {
 	if err != nil {
 		if err = v.fail(err, "list unfinished uploads"); recovery.KindOf(err) == recovery.Permanent {
 			swept.note("unfinished uploads below "+prefix, err)
@@ -104,9 +120,6 @@ func (v *Vault) sweepUploads(ctx context.Context, prefix string, doomed func(key
 		return err
 	}
 	for _, u := range uploads {
-		if !doomed(u.key) {
-			continue
-		}
 		if err := u.abort(ctx); !isNoSuchUpload(err) { // it may have ended by itself
 			swept.note(u.key, v.fail(err, "remove unfinished upload %s", u.key))
 		}
@@ -114,51 +127,22 @@ func (v *Vault) sweepUploads(ctx context.Context, prefix string, doomed func(key
 	return ctx.Err()
 }
 
-// sweepFolder sweeps the folder of a set that no run works on any more.
-func (v *Vault) sweepFolder(ctx context.Context, service string, set recovery.SetID, trusted []recovery.PublicKey, swept *Swept) error {
-	m, err := v.readManifest(ctx, service, set, trusted)
-	switch {
-	case err == nil:
-		return v.sweepLosers(ctx, m, swept)
-	case recovery.KindOf(err) == recovery.Damaged:
-		return nil // what it names is not known; the catalogue shows it
-	case !errors.Is(err, recovery.ErrNotFound):
-		return err
-	}
-	proofs, err := v.list(ctx, recovery.ProofsPrefix(service, set))
-	if err != nil {
-		return err
-	}
-	if len(proofs) > 0 {
-		swept.note(recovery.SetPrefix(service, set), errors.New("its manifest is gone, but it has proofs"))
-		return nil
-	}
-	return v.sweepObjects(ctx, recovery.SetPrefix(service, set), nil, swept)
+// AbortStale removes the uploads of Lifeboat anywhere at the destination that were
+// begun longer ago than any upload takes, and never ended. What others keep in the
+// same bucket or folder is theirs.
+func (v *Vault) AbortStale(ctx context.Context, olderThan time.Duration) (Swept, error) {
+	var swept Swept
+	uploads, err := v.store.stale(ctx, time.Now().Add(-olderThan))
+	uploads = slices.DeleteFunc(uploads, func(u unfinished) bool { return !inLayout(u.key) })
+	return swept, v.abortAll(ctx, "", uploads, err, &swept)
 }
 
-// sweepLosers removes what a committed set does not name.
-func (v *Vault) sweepLosers(ctx context.Context, m *recovery.Manifest, swept *Swept) error {
-	named := map[string]bool{
-		recovery.ManifestKey(m.Service, m.Set): true,
-		recovery.GuideKey(m.Service, m.Set):    true,
+// inLayout says whether a key is one of the layout in package recovery.
+func inLayout(key string) bool {
+	first, rest, _ := strings.Cut(key, "/")
+	if first == "drills" {
+		return rest != ""
 	}
-	for _, a := range m.Artefacts {
-		for _, o := range a.Objects() {
-			named[a.Key(m.Service, o)] = true
-		}
-	}
-	return v.sweepObjects(ctx, recovery.SetPrefix(m.Service, m.Set), named, swept)
-}
-
-func (v *Vault) sweepObjects(ctx context.Context, prefix string, named map[string]bool, swept *Swept) error {
-	keys, err := v.list(ctx, prefix)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if !named[key] {
-			swept.note(key, v.fail(v.store.remove(ctx, key), "remove %s", key))
-		}
-	}
-	return ctx.Err()
+	kind, rest, _ := strings.Cut(rest, "/")
+	return rest != "" && recovery.CheckName("service", first) == nil && slices.Contains([]string{"sets", "proofs", "decisions", "pruned"}, kind)
 }

@@ -5,6 +5,11 @@
 // object exists. What was not committed leaves nothing behind, and what a killed
 // worker left is swept by the next run.
 //
+// Where the configuration asks for a lock, every object gets it, whatever it is:
+// artefacts, manifests, proofs, decisions, tombstones and reports. A storage class
+// is for what Create writes, the sealed artefacts; documents must be readable at
+// once, and stay in the server's own class.
+//
 // Reading and listing go through gocloud.dev/blob. Writing is our own, because
 // gocloud's way to give an upload up differs from store to store, its file store
 // neither syncs nor excludes other writers, and its S3 store holds more in memory.
@@ -18,6 +23,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
+	"time"
 	"unicode"
 
 	"gocloud.dev/blob"
@@ -47,6 +54,8 @@ func (Credentials) GoString() string { return "credentials(hidden)" }
 type Vault struct {
 	name  string
 	store store
+	// graves holds tombstones that were believed once, by key: they never change.
+	graves sync.Map
 }
 
 // store is what the two kinds of destination do in different ways. Keys are
@@ -59,15 +68,22 @@ type store interface {
 	// create begins an object that commit makes visible, unless it exists.
 	create(ctx context.Context, key string, sizeHint int64) (upload, error)
 	// put writes a small object at once: over an existing one, or, if once is
-	// set, never over one (errTaken).
+	// set, never over one. An existing one that it may not replace is errTaken.
 	put(ctx context.Context, key string, data []byte, once bool) error
-	// remove deletes an object. That it is gone already is no error.
+	// remove deletes an object with all its versions. That it is gone already is no
+	// error.
 	remove(ctx context.Context, key string) error
-	// folders names the folders directly below prefix that sort after the name
-	// given, in order.
-	folders(ctx context.Context, prefix, after string) ([]string, error)
+	// below names the folders and the objects directly below prefix that sort
+	// after the name given, in order.
+	below(ctx context.Context, prefix, after string) (folders, objects []string, err error)
 	// unfinished lists the uploads below prefix that were begun and not ended.
 	unfinished(ctx context.Context, prefix string) ([]unfinished, error)
+	// stale lists the uploads that were begun before a time and not ended, those of
+	// others among them.
+	stale(ctx context.Context, before time.Time) ([]unfinished, error)
+	pruner
+	// inspect tries what this destination's credentials can do.
+	inspect(ctx context.Context) (*Inspection, error)
 	// explain turns an error of the store into a cause without noise, its kind
 	// and the mend.
 	explain(err error) error
@@ -111,6 +127,9 @@ func openStore(spec recovery.DestinationSpec, cred Credentials) (store, error) {
 	case "file":
 		if u.Host != "" || !path.IsAbs(u.Path) {
 			return nil, fmt.Errorf("read url %q: write file:///folder, with three slashes", spec.URL)
+		}
+		if spec.Lock != nil || spec.ServerSide != nil || spec.Class != "" || len(spec.Classes) > 0 {
+			return nil, errors.New("read lock, serverSide, class and classes: a folder has none of them")
 		}
 		return &fileStore{dir: path.Clean(u.Path)}, nil
 	}

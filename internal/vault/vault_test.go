@@ -58,7 +58,7 @@ func folder(t *testing.T) destination {
 		spec:  recovery.DestinationSpec{Name: "main", URL: "file://" + dir},
 		lying: func(t *testing.T) []string { return filesBelow(t, dir) },
 		begin: func(t *testing.T, key string) {
-			name := filepath.Join(dir, key+".0123456789ab.tmp")
+			name := filepath.Join(dir, key+".ABCDEFGH2345.tmp")
 			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
 			require.NoError(t, os.WriteFile(name, []byte("half"), 0o600))
 		},
@@ -161,6 +161,30 @@ func (s signer) manifest(t testing.TB, service string, set recovery.SetID, attem
 			Dump:       recovery.Object{Role: recovery.RoleDump, Name: recovery.ObjectName("app", attempt, "dump"), Size: 5},
 			Companions: []recovery.Object{{Role: recovery.RoleFingerprint, Name: recovery.ObjectName("app", attempt, "fingerprint")}},
 		}},
+	}, s.key)
+	require.NoError(t, err)
+	return data
+}
+
+func (s signer) tombstone(t testing.TB, set recovery.SetID) []byte {
+	t.Helper()
+	return s.tombstoneOf(t, set, setAt(20).Time())
+}
+
+func (s signer) laterTombstone(t testing.TB, set recovery.SetID) []byte {
+	t.Helper()
+	return s.tombstoneOf(t, set, setAt(21).Time())
+}
+
+func (s signer) tombstoneOf(t testing.TB, set recovery.SetID, pruned time.Time) []byte {
+	t.Helper()
+	return s.tombstoneAt(t, set, pruned, "main")
+}
+
+func (s signer) tombstoneAt(t testing.TB, set recovery.SetID, pruned time.Time, destination string) []byte {
+	t.Helper()
+	data, err := recovery.EncodeTombstone(&recovery.Tombstone{
+		Format: recovery.TombstoneFormat, Service: "app", Set: set, Destination: destination, Pruned: pruned, Why: []string{"it is old"},
 	}, s.key)
 	require.NoError(t, err)
 	return data

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/url"
 	"os"
 	"os/exec"
@@ -23,7 +24,11 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // The commands of RESTORE.md, read out of that file and run as they stand, bring
 // the data back on a server that knows nothing of it.
 func TestRestoreByHand(t *testing.T) {
-	for name, folder := range map[string]bool{"S3": false, "folder": true} {
+	for name, backup := range map[string]func(t *testing.T, r *rig.Rig) (guide string){
+		"S3":                           onS3,
+		"folder":                       inAFolder,
+		"a set that refers to another": referring,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, tool := range []string{"age", "zstd", "sqlite3", "rclone"} {
@@ -32,17 +37,7 @@ func TestRestoreByHand(t *testing.T) {
 			}
 			r := rig.New(t)
 			r.Exec(sandbox.Database, "alter database where2eat set statement_timeout to '7s'")
-			guide := ""
-			if folder {
-				root := r.UseFolder()
-				r.StartWorker()
-				set := r.Backup().Set
-				guide = filepath.Join(root, filepath.FromSlash(recovery.GuideKey(sandbox.Service, set)))
-			} else {
-				r.StartWorker()
-				guide = r.ObjectFile(recovery.GuideKey(sandbox.Service, r.Backup().Set))
-			}
-			text, err := os.ReadFile(guide)
+			text, err := os.ReadFile(backup(t, r))
 			require.NoError(t, err)
 			var script bytes.Buffer
 			script.WriteString("set -eu\n")
@@ -74,4 +69,53 @@ func TestRestoreByHand(t *testing.T) {
 			require.NotEqual(t, "0", strings.TrimSpace(string(notes)))
 		})
 	}
+}
+
+func onS3(_ *testing.T, r *rig.Rig) string {
+	r.StartWorker()
+	return r.ObjectFile(recovery.GuideKey(sandbox.Service, r.Backup().Set))
+}
+
+func inAFolder(_ *testing.T, r *rig.Rig) string {
+	root := r.UseFolder()
+	r.StartWorker()
+	return filepath.Join(root, filepath.FromSlash(recovery.GuideKey(sandbox.Service, r.Backup().Set)))
+}
+
+// referring makes a set that holds app alone, and refers to an earlier one's notes.
+func referring(t *testing.T, r *rig.Rig) string {
+	report := backupWhatIsDue(t, r)
+	return r.ObjectFile(recovery.GuideKey(sandbox.Service, report.Set))
+}
+
+// backupWhatIsDue makes a set of the notes while the database cannot be dumped, and
+// then one of what is due: the database, with the notes of the first.
+func backupWhatIsDue(t *testing.T, r *rig.Rig) recovery.Report {
+	t.Helper()
+	r.Configure(func(c *sandbox.Config) { c.AppEvery, c.NotesEvery = "24h", "never" })
+	good := r.Env["WHERE2EAT_DATABASE_URL"]
+	u, err := url.Parse(good)
+	require.NoError(t, err)
+	u.User = url.UserPassword(u.User.Username(), "wrong")
+	r.Env["WHERE2EAT_DATABASE_URL"] = u.String()
+	w := r.StartWorker()
+	first := r.Starter("backup", sandbox.Service, "--level", "readBack")
+	require.Equal(t, 3, first.Code, "%s\n%s", first.Stdout, first.Stderr) // disproven: a source is missing
+	require.Zero(t, w.Stop())
+
+	r.Env["WHERE2EAT_DATABASE_URL"] = good
+	r.StartWorker()
+	out := r.Starter("backup", sandbox.Service, "--due", "--json")
+	require.Equal(t, 0, out.Code, out.Stderr)
+	var report recovery.Report
+	require.NoError(t, json.Unmarshal([]byte(out.Stdout), &report))
+	require.Equal(t, recovery.LevelProven, report.Level)
+	m := r.Manifest(report.Set)
+	app, ok := m.Artefact("app")
+	require.True(t, ok)
+	require.Equal(t, report.Set, app.Set)
+	notes, ok := m.Artefact("notes")
+	require.True(t, ok)
+	require.Less(t, notes.Set, report.Set)
+	return report
 }

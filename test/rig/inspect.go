@@ -18,6 +18,7 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/devserver"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
+	"github.com/lifeboat-run/lifeboat/internal/vault"
 )
 
 // Query returns the first value of a query as text.
@@ -85,6 +86,32 @@ func (r *Rig) Damage(key string, at int64) (undo func()) {
 	}
 	flip()
 	return flip
+}
+
+// OldSet commits a set at a destination that looks as if it had been made at t, as
+// far as retention looks at it.
+func (r *Rig) OldSet(v *vault.Vault, t time.Time) recovery.SetID {
+	r.t.Helper()
+	ctx := context.Background()
+	set := recovery.NewSetID(t, "0000aa")
+	m := &recovery.Manifest{Format: recovery.ManifestFormat, Service: sandbox.Service, Set: set, Created: t.UTC()}
+	for _, source := range []string{"app", "notes"} {
+		name := recovery.ObjectName(source, 1, "dump")
+		upload, err := v.Create(ctx, recovery.SetPrefix(sandbox.Service, set)+name, 0)
+		require.NoError(r.t, err)
+		_, err = upload.Write([]byte("sealed " + source))
+		require.NoError(r.t, err)
+		require.NoError(r.t, upload.Commit())
+		m.Artefacts = append(m.Artefacts, recovery.Artefact{Source: source, Kind: recovery.KindSQLite, Set: set, Attempt: 1, Snapshot: t.UTC(), Dump: recovery.Object{Role: recovery.RoleDump, Name: name, Size: int64(len("sealed " + source))}})
+	}
+	text, err := os.ReadFile(filepath.Join(r.Dir, "keys", "signing.key"))
+	require.NoError(r.t, err)
+	key, err := recovery.ParseSigningKey(string(text))
+	require.NoError(r.t, err)
+	signed, err := recovery.EncodeManifest(m, key)
+	require.NoError(r.t, err)
+	require.NoError(r.t, v.CommitSet(ctx, sandbox.Service, set, signed, []byte("by hand")))
+	return set
 }
 
 // Sets lists the committed sets of the service, as the CLI sees them.

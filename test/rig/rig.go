@@ -6,6 +6,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 
+	"github.com/lifeboat-run/lifeboat/internal/devserver"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/sandbox"
 	"github.com/lifeboat-run/lifeboat/internal/vault"
@@ -91,6 +93,14 @@ func (r *Rig) Configure(change func(*sandbox.Config)) {
 	require.NoError(r.t, r.WriteConfig())
 }
 
+// AddSecond adds a second destination, on a server of its own.
+func (r *Rig) AddSecond() {
+	r.t.Helper()
+	require.NoError(r.t, r.Sandbox.AddSecond(context.Background()))
+	maps.Copy(r.Env, r.Sandbox.Env())
+	require.NoError(r.t, r.WriteConfig())
+}
+
 // UseFolder keeps sets in the folder that it returns.
 func (r *Rig) UseFolder() string {
 	r.t.Helper()
@@ -136,9 +146,20 @@ func (quiet) Error(string, ...any) {}
 // Vault opens the S3 destination.
 func (r *Rig) Vault() *vault.Vault {
 	r.t.Helper()
+	return r.vaultAt("main", r.S3)
+}
+
+// SecondVault opens the second destination.
+func (r *Rig) SecondVault() *vault.Vault {
+	r.t.Helper()
+	return r.vaultAt("second", r.Second)
+}
+
+func (r *Rig) vaultAt(name string, server *devserver.S3Server) *vault.Vault {
+	r.t.Helper()
 	v, err := vault.Open(context.Background(), recovery.DestinationSpec{
-		Name: "main", URL: "s3://" + sandbox.Bucket + "/" + sandbox.Prefix, Endpoint: r.S3.Endpoint, Region: r.S3.Region, PathStyle: true,
-	}, vault.Credentials{AccessKey: r.S3.AccessKey, SecretKey: r.S3.SecretKey})
+		Name: name, URL: "s3://" + sandbox.Bucket + "/" + sandbox.Prefix, Endpoint: server.Endpoint, Region: server.Region, PathStyle: true,
+	}, vault.Credentials{AccessKey: server.AccessKey, SecretKey: server.SecretKey})
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { require.NoError(r.t, v.Close()) })
 	return v
