@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -116,4 +118,57 @@ func leastPolicy(t *testing.T, r *rig.Rig) string {
 	text, err := json.Marshal(policy)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// Two years of backups, 400 of them: the plan keeps exactly what the tiers say, and
+// the newest proven set, which no tier keeps.
+func TestPrunePlanOfTwoYears(t *testing.T) {
+	t.Parallel()
+	r := rig.New(t)
+	folder := r.UseFolder()
+	r.Configure(func(c *sandbox.Config) {
+		c.ServiceExtra = "retention: { hourly: 24, daily: 30, weekly: 8, monthly: 12, yearly: 3 }"
+	})
+	v, err := vault.Open(t.Context(), recovery.DestinationSpec{Name: "main", URL: "file://" + folder}, vault.Credentials{})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, v.Close()) }()
+	made := map[recovery.SetID]time.Time{}
+	newest := time.Now().UTC().Add(-2 * time.Hour)
+	var proven recovery.SetID
+	for i := range 400 {
+		at := newest.Add(-time.Duration(i) * 44 * time.Hour)
+		set := r.OldSet(v, at)
+		made[set] = at
+		if i == 398 { // beside another one of the same week, month and year
+			proven = set
+			r.OldProof(v, set, at)
+		}
+	}
+	kept := map[recovery.SetID]bool{proven: true}
+	for _, tier := range []struct {
+		keep   int
+		period func(time.Time) string
+	}{
+		{24, func(t time.Time) string { return t.Format("2006-01-02 15") }},
+		{30, func(t time.Time) string { return t.Format("2006-01-02") }},
+		{8, func(t time.Time) string { year, week := t.ISOWeek(); return fmt.Sprint(year, "-", week) }},
+		{12, func(t time.Time) string { return t.Format("2006-01") }},
+		{3, func(t time.Time) string { return t.Format("2006") }},
+	} {
+		periods := map[string]bool{}
+		for _, set := range slices.Backward(slices.Sorted(maps.Keys(made))) { // the newest first
+			if period := tier.period(made[set]); !periods[period] && len(periods) < tier.keep {
+				periods[period], kept[set] = true, true
+			}
+		}
+	}
+	out := r.Starter("prune", sandbox.Service, "--plan", "--json")
+	require.Equal(t, 0, out.Code, out.Stderr)
+	var plan []struct{ Fates []recovery.Fate }
+	require.NoError(t, json.Unmarshal([]byte(out.Stdout), &plan))
+	require.Len(t, plan[0].Fates, 400)
+	for _, f := range plan[0].Fates {
+		require.Equal(t, kept[f.Set], f.Keep, "%s: %v", f.Set, f.Why)
+	}
+	require.Less(t, len(kept), 60)
 }

@@ -104,14 +104,31 @@ func (r *Rig) OldSet(v *vault.Vault, t time.Time) recovery.SetID {
 		require.NoError(r.t, upload.Commit())
 		m.Artefacts = append(m.Artefacts, recovery.Artefact{Source: source, Kind: recovery.KindSQLite, Set: set, Attempt: 1, Snapshot: t.UTC(), Dump: recovery.Object{Role: recovery.RoleDump, Name: name, Size: int64(len("sealed " + source))}})
 	}
+	signed, err := recovery.EncodeManifest(m, r.signingKey())
+	require.NoError(r.t, err)
+	require.NoError(r.t, v.CommitSet(ctx, sandbox.Service, set, signed, []byte("by hand")))
+	return set
+}
+
+// OldProof says of a set that it was proven at t.
+func (r *Rig) OldProof(v *vault.Vault, set recovery.SetID, t time.Time) {
+	r.t.Helper()
+	p := &recovery.Proof{
+		Format: recovery.ProofFormat, Service: sandbox.Service, Set: set, Copy: v.Name(), Kind: recovery.ProofRestore,
+		Tried: recovery.LevelProven, Level: recovery.LevelProven, Verdict: recovery.Proven, Started: t.UTC(), Ended: t.UTC(),
+	}
+	signed, err := recovery.EncodeProof(p, r.signingKey())
+	require.NoError(r.t, err)
+	require.NoError(r.t, v.PutOnce(context.Background(), recovery.ProofKey(p.Service, set, t, p.Kind), signed))
+}
+
+func (r *Rig) signingKey() recovery.SigningKey {
+	r.t.Helper()
 	text, err := os.ReadFile(filepath.Join(r.Dir, "keys", "signing.key"))
 	require.NoError(r.t, err)
 	key, err := recovery.ParseSigningKey(string(text))
 	require.NoError(r.t, err)
-	signed, err := recovery.EncodeManifest(m, key)
-	require.NoError(r.t, err)
-	require.NoError(r.t, v.CommitSet(ctx, sandbox.Service, set, signed, []byte("by hand")))
-	return set
+	return key
 }
 
 // Sets lists the committed sets of the service, as the CLI sees them.
