@@ -67,6 +67,10 @@ func TestSurveyOfTemporal(t *testing.T) {
 			_ = run.Get(ctx, nil)
 		}
 	}
+	require.Eventually(t, func() bool { // it says for which service it runs in its first task
+		d, err := s.client.DescribeWorkflowExecution(ctx, "wait", "")
+		return err == nil && d.GetWorkflowExecutionInfo().GetSearchAttributes().GetIndexedFields()[workflows.AttributeService.GetName()] != nil
+	}, 30*time.Second, 20*time.Millisecond)
 	require.NoError(t, s.client.TerminateWorkflow(ctx, "wait", "", "the test wants it"))
 
 	survey := h.survey(s.client)
