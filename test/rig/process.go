@@ -92,6 +92,7 @@ func (w *Worker) Stop() int { return w.end(syscall.SIGTERM) }
 func (w *Worker) end(signal syscall.Signal) int {
 	if w.cmd.ProcessState == nil {
 		_ = w.cmd.Process.Signal(signal)
+		_ = w.cmd.Process.Signal(syscall.SIGCONT) // one that a failed test left stopped would never hear of it
 		_ = w.cmd.Wait()
 	}
 	return w.cmd.ProcessState.ExitCode()

@@ -5,6 +5,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -71,7 +72,11 @@ func New(t testing.TB, change ...func(*sandbox.Options)) *Rig {
 	}
 	s, err := sandbox.Start(t.Context(), o)
 	require.NoError(t, err)
-	t.Cleanup(s.Stop)
+	t.Cleanup(func() {
+		s.Stop()
+		// Where the tests run as root, PostgreSQL keeps its data elsewhere.
+		require.NoError(t, errors.Join(os.RemoveAll(s.Production.Dir), os.RemoveAll(s.Staging.Dir)))
+	})
 	r := &Rig{Sandbox: s, Env: s.Env(), t: t}
 	for _, name := range []string{"PATH", "HOME"} {
 		r.Env[name] = os.Getenv(name)
