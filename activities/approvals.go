@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"slices"
-	"sync"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -51,16 +49,12 @@ type RecordedDecision struct {
 // reset and its signals are applied again.
 func (a *Approvals) RecordDecision(ctx context.Context, in RecordDecisionInput) (*RecordedDecision, error) {
 	ctx, w := begin(ctx, "recording the decision")
-	fresh, errs := make([]bool, len(in.Destinations)), make([]error, len(in.Destinations))
-	var recording sync.WaitGroup
-	for i, dest := range in.Destinations {
-		recording.Go(func() {
-			fresh[i], errs[i] = within(ctx, recordWithin, "destination "+dest.Name, func(ctx context.Context) (bool, error) {
-				return a.record(ctx, dest, in)
-			})
-		})
+	fresh, errs := askAll(ctx, recordWithin, in.Destinations, func(ctx context.Context, d recovery.DestinationSpec) (bool, error) {
+		return a.record(ctx, d, in)
+	})
+	if err := silence(errs); err != nil {
+		return nil, w.finish(ctx, err)
 	}
-	recording.Wait()
 	out := RecordedDecision{Fresh: true}
 	for i, err := range errs {
 		if err != nil {
@@ -68,9 +62,6 @@ func (a *Approvals) RecordDecision(ctx context.Context, in RecordDecisionInput) 
 			continue
 		}
 		out.Fresh = out.Fresh && fresh[i]
-	}
-	if !slices.Contains(errs, nil) {
-		return nil, w.finish(ctx, errs[0])
 	}
 	return &out, w.finish(ctx, nil)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -78,35 +77,10 @@ func (c *Choices) lists(ctx context.Context, in ChooseSetInput) ([]recovery.Copy
 	if len(asked) == 0 {
 		return nil, recovery.NewFault(recovery.Permanent, fmt.Errorf("read copy %q: there is no such destination", in.Copy), "`starter config check` lists the destinations")
 	}
-	lists, errs := make([]recovery.CopyList, len(asked)), make([]error, len(asked))
-	var asking sync.WaitGroup
-	for i, d := range asked {
-		asking.Go(func() {
-			lists[i], errs[i] = within(ctx, listWithin, "destination "+d.Name, func(ctx context.Context) (recovery.CopyList, error) {
-				return c.list(ctx, d, in)
-			})
-		})
-	}
-	asking.Wait()
-	for i, err := range errs {
-		if err != nil {
-			lists[i] = recovery.CopyList{Destination: asked[i].Name, Unavailable: err.Error()}
-		}
-	}
-	if !slices.Contains(errs, nil) {
-		return nil, errs[0]
-	}
-	return lists, nil
-}
-
-func (c *Choices) list(ctx context.Context, d recovery.DestinationSpec, in ChooseSetInput) (recovery.CopyList, error) {
-	list := recovery.CopyList{Destination: d.Name}
-	err := useStore(ctx, c.Stores, d, in.Encryption, func(s Store) error {
-		var err error
+	return askSets(ctx, c.Stores, asked, in.Encryption, func(ctx context.Context, s Store, list *recovery.CopyList) (err error) {
 		list.Sets, err = s.Summaries(ctx, in.Service, in.Set, lookBack)
 		return err
 	})
-	return list, err
 }
 
 func silent(lists []recovery.CopyList) []Trouble {
@@ -184,7 +158,7 @@ func (c *Choices) lastTried(ctx context.Context, in ChooseCopyInput, destination
 		return time.Time{}, nil
 	}
 	i := slices.IndexFunc(in.Destinations, func(d recovery.DestinationSpec) bool { return d.Name == destination })
-	return within(ctx, listWithin, "destination "+destination, func(ctx context.Context) (last time.Time, err error) {
+	return Within(ctx, listWithin, destination, func(ctx context.Context) (last time.Time, err error) {
 		err = useStore(ctx, c.Stores, in.Destinations[i], in.Encryption, func(s Store) error {
 			last, err = s.LastTried(ctx, in.Service)
 			return err

@@ -52,7 +52,7 @@ func (c *Copies) copySet(ctx context.Context, in CopySetInput, progress func(int
 		return nil, &atDestination{err, in.To.Name}
 	}
 	defer func() { _ = to.Close() }()
-	_, err = within(ctx, checkWithin, "destination "+in.To.Name, func(ctx context.Context) (struct{}, error) { return struct{}{}, to.Check(ctx) })
+	_, err = Within(ctx, checkWithin, in.To.Name, func(ctx context.Context) (struct{}, error) { return struct{}{}, to.Check(ctx) })
 	if err != nil {
 		return nil, &atDestination{err, in.To.Name}
 	}
@@ -146,19 +146,19 @@ const comparedSets = 200
 // does not answer now is left out.
 func (c *Copies) FindMissing(ctx context.Context, in FindMissingInput) ([]MissingCopy, error) {
 	ctx, w := begin(ctx, "looking which copies are missing")
-	var lists []recovery.CopyList
-	var from recovery.SetID // what is older, not every list goes back to
-	for _, d := range in.Destinations {
-		list, err := within(ctx, listWithin, "destination "+d.Name, func(ctx context.Context) (recovery.CopyList, error) {
-			return c.list(ctx, d, in)
-		})
-		if err != nil {
-			list = recovery.CopyList{Destination: d.Name, Unavailable: err.Error()}
+	// That none answers is no error here: then nothing can be copied, either.
+	lists, _ := askSets(ctx, c.Stores, in.Destinations, in.Encryption, func(ctx context.Context, s Store, list *recovery.CopyList) (err error) {
+		if list.Sets, err = s.Summaries(ctx, in.Service, "", comparedSets); err != nil {
+			return err
 		}
+		list.Pruned, err = s.Tombstones(ctx, in.Service)
+		return err
+	})
+	var from recovery.SetID // what is older, not every list goes back to
+	for _, list := range lists {
 		if n := len(list.Sets); n == comparedSets {
 			from = max(from, list.Sets[n-1].Set)
 		}
-		lists = append(lists, list)
 	}
 	behind := recovery.Behind(lists)
 	var missing []MissingCopy
@@ -170,17 +170,4 @@ func (c *Copies) FindMissing(ctx context.Context, in FindMissingInput) ([]Missin
 		}
 	}
 	return missing, w.finish(ctx, ctx.Err())
-}
-
-func (c *Copies) list(ctx context.Context, d recovery.DestinationSpec, in FindMissingInput) (recovery.CopyList, error) {
-	list := recovery.CopyList{Destination: d.Name}
-	err := useStore(ctx, c.Stores, d, in.Encryption, func(s Store) error {
-		var err error
-		if list.Sets, err = s.Summaries(ctx, in.Service, "", comparedSets); err != nil {
-			return err
-		}
-		list.Pruned, err = s.Tombstones(ctx, in.Service)
-		return err
-	})
-	return list, err
 }

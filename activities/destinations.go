@@ -62,7 +62,7 @@ func firstOf(first, err error) error {
 }
 
 func (d *Destinations) check(ctx context.Context, dest recovery.DestinationSpec, enc recovery.EncryptionSpec) error {
-	_, err := within(ctx, checkWithin, "destination "+dest.Name, func(ctx context.Context) (struct{}, error) {
+	_, err := Within(ctx, checkWithin, dest.Name, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, useStore(ctx, d.Stores, dest, enc, func(s Store) error { return s.Check(ctx) })
 	})
 	return err

@@ -3,7 +3,11 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
 )
 
 // How long one destination may take, where another one may do instead.
@@ -13,10 +17,21 @@ const (
 	listWithin   = time.Minute      // to tell what it has
 )
 
-// within gives f a limit of its own. It returns at the limit also if f does not, as
-// a file system that hangs heeds no context; then what f made is dropped.
-func within[T any](ctx context.Context, limit time.Duration, who string, f func(ctx context.Context) (T, error)) (T, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s does not answer within %s", who, limit))
+// TooLong is the error of a destination that did not answer in its time.
+type TooLong struct {
+	Destination string
+	Limit       time.Duration
+}
+
+func (e *TooLong) Error() string {
+	return fmt.Sprintf("destination %s does not answer within %s", e.Destination, e.Limit)
+}
+
+// Within gives a question to a destination a limit of its own: TooLong. It returns at
+// the limit also if f does not, as a file system that hangs heeds no context; then
+// what f made is dropped.
+func Within[T any](ctx context.Context, limit time.Duration, destination string, f func(ctx context.Context) (T, error)) (T, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, &TooLong{Destination: destination, Limit: limit})
 	defer cancel()
 	type result struct {
 		value T
@@ -37,4 +52,41 @@ func within[T any](ctx context.Context, limit time.Duration, who string, f func(
 	case <-limited.Done():
 		return none, context.Cause(limited)
 	}
+}
+
+// askAll puts a question to all destinations at once.
+func askAll[T any](ctx context.Context, limit time.Duration, destinations []recovery.DestinationSpec, question func(context.Context, recovery.DestinationSpec) (T, error)) (answers []T, errs []error) {
+	answers, errs = make([]T, len(destinations)), make([]error, len(destinations))
+	var asking sync.WaitGroup
+	for i, d := range destinations {
+		asking.Go(func() {
+			answers[i], errs[i] = Within(ctx, limit, d.Name, func(ctx context.Context) (T, error) { return question(ctx, d) })
+		})
+	}
+	asking.Wait()
+	return answers, errs
+}
+
+// silence is the first error if no destination answered, nil if one did.
+func silence(errs []error) error {
+	if len(errs) == 0 || slices.Contains(errs, nil) {
+		return nil
+	}
+	return errs[0]
+}
+
+// askSets asks all destinations what they have of a service. One that does not answer
+// says so in its list; the error is that of the first if none does.
+func askSets(ctx context.Context, stores Stores, destinations []recovery.DestinationSpec, enc recovery.EncryptionSpec, read func(context.Context, Store, *recovery.CopyList) error) ([]recovery.CopyList, error) {
+	lists, errs := askAll(ctx, listWithin, destinations, func(ctx context.Context, d recovery.DestinationSpec) (recovery.CopyList, error) {
+		list := recovery.CopyList{Destination: d.Name}
+		err := useStore(ctx, stores, d, enc, func(s Store) error { return read(ctx, s, &list) })
+		return list, err
+	})
+	for i, err := range errs {
+		if err != nil {
+			lists[i] = recovery.CopyList{Destination: destinations[i].Name, Unavailable: err.Error()}
+		}
+	}
+	return lists, silence(errs)
 }

@@ -74,13 +74,9 @@ All of it is read from the destinations alone: neither Temporal nor a worker is 
 }
 
 func (c *cli) sets(ctx context.Context, service string, since time.Time, limit int) error {
-	cfg, err := c.load()
+	cfg, plan, err := c.loadPlan(service)
 	if err != nil {
 		return err
-	}
-	plan, err := cfg.Plan(service)
-	if err != nil {
-		return &exitError{code: exitUsage, err: err}
 	}
 	lines, err := c.listSets(ctx, cfg, plan, since, limit)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
@@ -25,21 +24,11 @@ This happens by itself when a destination answers again, and once a day.
 }
 
 func (c *cli) copySets(ctx context.Context, service string) error {
-	cfg, err := c.loadFor(service)
-	if err != nil {
-		return err
-	}
-	temporalClient, err := dial(ctx, cfg)
+	temporalClient, run, err := c.startFor(ctx, service, workflows.TypeCatchUp, workflows.CatchUpID(service), workflows.CatchUpInput{Service: service})
 	if err != nil {
 		return err
 	}
 	defer temporalClient.Close()
-	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.CatchUpID(service), TaskQueue: workflows.QueueLifeboat, StaticSummary: "copies that " + service + " lacks",
-	}, workflows.TypeCatchUp, workflows.CatchUpInput{Service: service})
-	if err != nil {
-		return unreachable("start "+workflows.TypeCatchUp, err)
-	}
 	missing := 0
 	if err := c.follow(ctx, &follower{client: temporalClient, run: run}, &missing); err != nil {
 		return err

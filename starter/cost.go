@@ -37,13 +37,9 @@ hidden versions cost is left out.
 }
 
 func (c *cli) cost(ctx context.Context, service string) error {
-	cfg, err := c.load()
+	cfg, plan, err := c.loadPlan(service)
 	if err != nil {
 		return err
-	}
-	plan, err := cfg.Plan(service)
-	if err != nil {
-		return &exitError{code: exitUsage, err: err}
 	}
 	result := costResult{Currency: cfg.Currency, NotKnown: map[string]string{}}
 	var stocks []recovery.Stock

@@ -50,25 +50,13 @@ func (p *playbook) asked() (*recovery.Level, error) {
 
 // run starts the playbook, follows it, and prints the report.
 func (p *playbook) run(ctx context.Context, c *cli, input any) error {
-	cfg, err := c.loadFor(p.service)
-	if err != nil {
-		return err
-	}
-	temporalClient, err := dial(ctx, cfg)
+	temporalClient, run, err := c.startFor(ctx, p.service, p.name, c.labelFor(p.name, p.service), input)
 	if err != nil {
 		return err
 	}
 	defer temporalClient.Close()
-	id := workflows.PlaybookID(p.name, p.service, c.now().UTC().Format("20060102T150405.000Z"))
-	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueLifeboat, StaticSummary: p.name + " of " + p.service,
-	}, p.name, input)
-	if err != nil {
-		return unreachable("start "+p.name, err)
-	}
-	c.notef("started %s", id)
 	if p.detach {
-		return p.detached(c, id)
+		return p.detached(c, run.GetID())
 	}
 	var report *recovery.Report
 	if err := c.follow(ctx, &follower{client: temporalClient, run: run}, &report); err != nil && report == nil {
@@ -83,10 +71,49 @@ func (c *cli) loadFor(service string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := cfg.Plan(service); err != nil {
+	if _, err := cfg.Service(service); err != nil {
 		return nil, &exitError{code: exitUsage, err: err}
 	}
 	return cfg, nil
+}
+
+// loadPlan reads the config, and what it says of a service.
+func (c *cli) loadPlan(service string) (*config.Config, *recovery.Plan, error) {
+	cfg, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := cfg.Plan(service)
+	if err != nil {
+		return nil, nil, &exitError{code: exitUsage, err: err}
+	}
+	return cfg, plan, nil
+}
+
+// startFor starts a workflow for a service. The caller closes the client.
+func (c *cli) startFor(ctx context.Context, service, workflowType, id string, input any) (client.Client, client.WorkflowRun, error) {
+	cfg, err := c.loadFor(service)
+	if err != nil {
+		return nil, nil, err
+	}
+	temporalClient, err := dial(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.QueueLifeboat, StaticSummary: workflowType + " of " + service,
+	}, workflowType, input)
+	if err != nil {
+		temporalClient.Close()
+		return nil, nil, unreachable("start "+workflowType, err)
+	}
+	c.notef("started %s", id)
+	return temporalClient, run, nil
+}
+
+// labelFor is the id of a run that is started now.
+func (c *cli) labelFor(workflowType, service string) string {
+	return workflows.PlaybookID(workflowType, service, c.now().UTC().Format("20060102T150405.000Z"))
 }
 
 // follow follows a run to its end and reads its result, or the details of its

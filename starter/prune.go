@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 
 	"github.com/lifeboat-run/lifeboat/internal/app"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -51,13 +50,9 @@ that is read from the destinations alone.
 }
 
 func (c *cli) planPrune(ctx context.Context, service string) error {
-	cfg, err := c.load()
+	cfg, plan, err := c.loadPlan(service)
 	if err != nil {
 		return err
-	}
-	plan, err := cfg.Plan(service)
-	if err != nil {
-		return &exitError{code: exitUsage, err: err}
 	}
 	var all []fatesAt
 	err = c.eachDestination(ctx, cfg, func(dest string, v *vault.Vault, _ []recovery.PublicKey) error {
@@ -101,22 +96,11 @@ func (c *cli) printFates(at fatesAt) error {
 }
 
 func (c *cli) prune(ctx context.Context, service string, detach bool) error {
-	cfg, err := c.loadFor(service)
-	if err != nil {
-		return err
-	}
-	temporalClient, err := dial(ctx, cfg)
+	temporalClient, run, err := c.startFor(ctx, service, workflows.TypePrune, c.labelFor(workflows.TypePrune, service), workflows.PruneInput{Service: service})
 	if err != nil {
 		return err
 	}
 	defer temporalClient.Close()
-	run, err := temporalClient.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: workflows.PlaybookID(workflows.TypePrune, service, c.now().UTC().Format("20060102T150405.000Z")), TaskQueue: workflows.QueueLifeboat, StaticSummary: workflows.TypePrune + " of " + service,
-	}, workflows.TypePrune, workflows.PruneInput{Service: service})
-	if err != nil {
-		return unreachable("start "+workflows.TypePrune, err)
-	}
-	c.notef("started %s", run.GetID())
 	if detach {
 		return (&playbook{}).detached(c, run.GetID())
 	}

@@ -223,12 +223,8 @@ func (w *outage) catchUp(ctx workflow.Context) {
 }
 
 func (w *outage) card(ctx workflow.Context, state card.State, line string) card.Card {
-	info := workflow.GetInfo(ctx)
-	run := recovery.RunRef{WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID}
-	return card.Card{
-		Key: run.WorkflowID + "/" + info.OriginalRunID, Run: run, Playbook: TypeWatchDestination, Service: w.in.Service,
-		Title: "Destination " + w.in.Destination, State: state, Line: "Destination " + w.in.Destination + " " + line, Started: w.began,
-	}
+	name := "Destination " + w.in.Destination
+	return w.newCard(ctx, name, state, name+" "+line)
 }
 
 // awaitDestination waits until the plan's destination answers, or not longer than

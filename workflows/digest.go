@@ -80,12 +80,8 @@ func (d *digest) run(ctx workflow.Context) error {
 }
 
 func (d *digest) card(ctx workflow.Context) card.Card {
-	info := workflow.GetInfo(ctx)
-	run := recovery.RunRef{WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID}
-	c := card.Card{
-		Key: run.WorkflowID + "/" + info.OriginalRunID, Run: run, Playbook: TypeDigest, Title: "Daily digest", State: card.Done,
-		Line: d.made.Summary, Done: d.made.Tasks, Started: info.WorkflowStartTime.UTC(),
-	}
+	c := d.newCard(ctx, "Daily digest", card.Done, d.made.Summary)
+	c.Done = d.made.Tasks
 	if !d.made.Digest.Well() {
 		c.State = card.Failed
 	}

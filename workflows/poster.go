@@ -61,17 +61,23 @@ func startPoster(ctx workflow.Context, t *teller, g *gate, title, by string) {
 	if g.plan.Slack == nil || t.poster != nil {
 		return
 	}
-	info := workflow.GetInfo(ctx)
-	run := recovery.RunRef{WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID}
-	t.poster = &poster{teller: t, gate: g, stale: true, card: card.Card{
-		// The id of the original run: a run that is reset goes on with its card.
-		Key: run.WorkflowID + "/" + info.OriginalRunID, Run: run, Playbook: t.playbook, Service: t.status.Service,
-		Title: title, State: card.Working, By: by, Started: info.WorkflowStartTime.UTC(),
-	}}
-	t.poster.mail.Unsure = info.OriginalRunID != run.RunID
+	t.poster = &poster{teller: t, gate: g, stale: true, card: t.newCard(ctx, title, card.Working, "")}
+	t.poster.card.By = by
+	t.poster.mail.Unsure = wasReset(ctx)
 	// On a context of its own: a cancelled run is shown to its end.
 	own, _ := workflow.NewDisconnectedContext(ctx)
 	workflow.GoNamed(own, "poster", t.poster.run)
+}
+
+// newCard is the card of this run.
+func (t *teller) newCard(ctx workflow.Context, title string, state card.State, line string) card.Card {
+	info := workflow.GetInfo(ctx)
+	run := recovery.RunRef{WorkflowID: info.WorkflowExecution.ID, RunID: info.WorkflowExecution.RunID}
+	return card.Card{
+		// The id of the original run: a run that is reset goes on with its card.
+		Key: run.WorkflowID + "/" + info.OriginalRunID, Run: run, Playbook: t.playbook, Service: t.status.Service,
+		Title: title, State: state, Line: line, Started: info.WorkflowStartTime.UTC(),
+	}
 }
 
 // poke says that the card is not the newest state any more.

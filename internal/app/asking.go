@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/lifeboat-run/lifeboat/activities"
 )
 
 // asking puts questions to destinations. One that once did not answer in time is not
@@ -28,28 +30,10 @@ func ask[T any](ctx context.Context, a *asking, destination string, question fun
 	if err := a.saidNothing(destination); err != nil {
 		return none, err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, a.within, fmt.Errorf("destination %s does not answer within %s", destination, a.within))
-	defer cancel()
-	type answer struct {
-		value T
-		err   error
+	answer, err := activities.Within(ctx, a.within, destination, question)
+	if _, silent := errors.AsType[*activities.TooLong](err); !silent {
+		return answer, err
 	}
-	answers := make(chan answer, 1)
-	go func() {
-		value, err := question(limited)
-		answers <- answer{value, err}
-	}()
-	select {
-	case got := <-answers:
-		if got.err == nil || limited.Err() == nil {
-			return got.value, got.err
-		}
-	case <-limited.Done():
-	}
-	if ctx.Err() != nil {
-		return none, context.Cause(ctx)
-	}
-	err := context.Cause(limited)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.silent[destination] = err

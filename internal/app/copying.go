@@ -2,13 +2,10 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
-	"github.com/lifeboat-run/lifeboat/internal/seal"
 	"github.com/lifeboat-run/lifeboat/internal/vault"
 )
 
@@ -39,23 +36,12 @@ func (s *store) Adopt(ctx context.Context, m *recovery.Manifest, signed []byte) 
 
 // Send implements activities.Store.
 func (s *store) Send(ctx context.Context, key string, want recovery.Object, w io.Writer, progress func(int64)) error {
-	object, size, err := s.vault.Open(ctx, key)
-	if errors.Is(err, recovery.ErrNotFound) {
-		return recovery.NewFault(recovery.Damaged, err, "")
-	}
+	object, err := openObject(ctx, s.vault, key, want)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = object.Close() }()
-	if size != want.Size {
-		return damaged("it has %d bytes, the manifest says %d", size, want.Size)
-	}
-	hash := sha256.New()
-	sent, err := io.Copy(io.MultiWriter(hash, w, &meter{report: progress}), object)
-	if err != nil {
-		return err
-	}
-	return checkSum(seal.Sum{Size: sent, SHA256: hex.EncodeToString(hash.Sum(nil)), PlainSize: want.PlainSize}, want)
+	return pass(w, object, want, progress)
 }
 
 // Receive implements activities.Store. What is there already is read, because a

@@ -130,17 +130,11 @@ func (s *store) unseal(ctx context.Context, key string, want recovery.Object, ob
 // openSealed opens an object, shows its sealed bytes to observe, and checks all of
 // them against want, also those that use did not read.
 func openSealed(ctx context.Context, v *vault.Vault, identities []age.Identity, key string, want recovery.Object, observe io.Writer, use func(io.Reader) error) error {
-	object, size, err := v.Open(ctx, key)
-	if errors.Is(err, recovery.ErrNotFound) {
-		return recovery.NewFault(recovery.Damaged, err, "")
-	}
+	object, err := openObject(ctx, v, key, want)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = object.Close() }()
-	if size != want.Size {
-		return damaged("it has %d bytes, the manifest says %d", size, want.Size)
-	}
 	var sealed io.Reader = object
 	if observe != nil {
 		sealed = io.TeeReader(object, observe)
@@ -164,6 +158,33 @@ func openSealed(ctx context.Context, v *vault.Vault, identities []age.Identity, 
 		return damaged("its SHA-256 is not the one in the manifest")
 	}
 	return err
+}
+
+// openObject opens an object that a manifest names: one that is not there, or has
+// another size, is damage.
+func openObject(ctx context.Context, v *vault.Vault, key string, want recovery.Object) (io.ReadCloser, error) {
+	object, size, err := v.Open(ctx, key)
+	if errors.Is(err, recovery.ErrNotFound) {
+		return nil, recovery.NewFault(recovery.Damaged, err, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if size != want.Size {
+		_ = object.Close() // what was read is of no use
+		return nil, damaged("it has %d bytes, the manifest says %d", size, want.Size)
+	}
+	return object, nil
+}
+
+// pass copies sealed bytes, and checks all of them against the manifest.
+func pass(w io.Writer, sealed io.Reader, want recovery.Object, progress func(int64)) error {
+	hash := sha256.New()
+	size, err := io.Copy(io.MultiWriter(hash, w, &meter{report: progress}), sealed)
+	if err != nil {
+		return err
+	}
+	return checkSum(seal.Sum{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil)), PlainSize: want.PlainSize}, want)
 }
 
 // witness keeps the error that ended a stream, to tell it from errors of whoever
@@ -229,12 +250,7 @@ func (s *store) Digest(ctx context.Context, key string, want recovery.Object, pr
 		return err
 	}
 	defer func() { _ = object.Close() }()
-	hash := sha256.New()
-	size, err := io.Copy(io.MultiWriter(hash, &meter{report: progress}), object)
-	if err != nil {
-		return err
-	}
-	return checkSum(seal.Sum{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil)), PlainSize: want.PlainSize}, want)
+	return pass(io.Discard, object, want, progress)
 }
 
 func (s *store) identities() ([]age.Identity, error) {

@@ -117,15 +117,22 @@ func (v *Vault) setFolders(ctx context.Context, service string, from time.Time) 
 	if err != nil {
 		return nil, v.fail(err, "list sets of %s", service)
 	}
+	ids := setIDs(names, "")
+	slices.Reverse(ids)
+	return ids, nil
+}
+
+// setIDs reads the ids of sets out of names that end alike, in order. Other names are
+// not ours.
+func setIDs(names []string, ending string) []recovery.SetID {
 	var ids []recovery.SetID
 	for _, name := range names {
-		if id, err := recovery.ParseSetID(name); err == nil { // others are not ours
+		if id, err := recovery.ParseSetID(strings.TrimSuffix(name, ending)); err == nil {
 			ids = append(ids, id)
 		}
 	}
 	slices.Sort(ids)
-	slices.Reverse(ids)
-	return ids, nil
+	return ids
 }
 
 // before sorts before any set id of that second, and after all earlier ones.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -134,14 +133,7 @@ func (v *Vault) tombstones(ctx context.Context, service string, from time.Time) 
 	if err != nil {
 		return nil, v.fail(err, "list tombstones of %s", service)
 	}
-	var ids []recovery.SetID
-	for _, name := range names {
-		if id, err := recovery.ParseSetID(strings.TrimSuffix(name, ".json")); err == nil { // others are not ours
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids, nil
+	return setIDs(names, ".json"), nil
 }
 
 func contains(sorted []recovery.SetID, id recovery.SetID) bool {
