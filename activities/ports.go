@@ -14,6 +14,7 @@ import (
 	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/card"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/release"
 )
 
 // Configs gives the resolved configuration of services.
@@ -104,6 +105,14 @@ type Store interface {
 	// Decide records a settled request once. It returns false if another run's record
 	// stands there already.
 	Decide(ctx context.Context, b *approval.Book) (fresh bool, err error)
+	// Claim records who starts a command that runs at most once. It returns false if
+	// somebody else did before.
+	Claim(ctx context.Context, c *recovery.Claim) (mine bool, err error)
+	// Record keeps a finding about a release. Keeping it again is success.
+	Record(ctx context.Context, r *release.Record) error
+	// Records returns the newest findings about a service's releases, at most limit, the
+	// oldest first.
+	Records(ctx context.Context, service string, limit int) ([]release.Record, error)
 	// Write writes a document for people. Writing it again is success.
 	Write(ctx context.Context, key string, content []byte) error
 	// Prove appends a proof to the verification log. Appending it again is success.
@@ -205,6 +214,26 @@ type Services interface {
 	SwitchDatabase(ctx context.Context, plan *recovery.Plan, source, database string) error
 	// CheckLive waits until the running service answers, and runs its journey.
 	CheckLive(ctx context.Context, plan *recovery.Plan) (*recovery.SmokeProof, error)
+}
+
+// Deploys knows the releases of the services of this host.
+type Deploys interface {
+	// Current is the release that is deployed.
+	Current(ctx context.Context, plan *recovery.Plan) (*release.Tag, error)
+	// Tags lists the releases that can be deployed, the newest first; none if nobody
+	// knows them.
+	Tags(ctx context.Context, plan *recovery.Plan) ([]release.Tag, error)
+	// Compare says what lies between the deployed release and another one.
+	Compare(ctx context.Context, plan *recovery.Plan, from, to release.Tag) (*release.Comparison, error)
+}
+
+// Commands runs commands of services on this host.
+type Commands interface {
+	// RunOnce runs a command to its end, at most once under its key, however often it is
+	// asked to and whoever dies meanwhile. Before the start, claim must say that nobody
+	// else has started it; its nonce is the same when it is asked again on this host. If
+	// ctx ends, the command runs on, and whoever asks next waits for it.
+	RunOnce(ctx context.Context, plan *recovery.Plan, c recovery.CommandSpec, key string, claim func(ctx context.Context, nonce string) (mine bool, err error)) (*recovery.CommandOutcome, error)
 }
 
 // Keys reads the key with which doors vouch for people.

@@ -11,10 +11,12 @@ const (
 	exitReached      = 0   // done; the level asked for was reached
 	exitFailed       = 1   // failed in a way that has no code of its own
 	exitUsage        = 2   // bad usage, or a config that cannot be used
-	exitDisproven    = 3   // a recovery set does not hold
-	exitInconclusive = 4   // nothing was learnt about a recovery set
+	exitDisproven    = 3   // what was tried does not hold: a recovery set, a release
+	exitInconclusive = 4   // nothing was learnt about it
 	exitUnreachable  = 5   // Temporal or the destination does not answer
 	exitNotApproved  = 6   // people decided against it, or nobody decided in time
+	exitUnhealthy    = 7   // the service is not well
+	exitUnclear      = 8   // a person must look how production is
 	exitDetached     = 130 // Ctrl-C: the command ended, the run goes on
 )
 
@@ -26,13 +28,17 @@ func exitMeaning(code int) string {
 	case exitUsage:
 		return "bad usage, or a config that cannot be used"
 	case exitDisproven:
-		return "disproven: a recovery set does not hold"
+		return "disproven: what was tried does not hold"
 	case exitInconclusive:
-		return "inconclusive: nothing was learnt about a recovery set"
+		return "inconclusive: nothing was learnt about it"
 	case exitUnreachable:
 		return "Temporal or the destination does not answer"
 	case exitNotApproved:
 		return "not approved: rejected, refused, or not decided in time"
+	case exitUnhealthy:
+		return "unhealthy: the service is not well, or the command ended badly"
+	case exitUnclear:
+		return "unclear: a person must look how production is"
 	case exitDetached:
 		return "detached by Ctrl-C: the run goes on"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -11,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-run/lifeboat/activities"
+	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/workflows"
 )
@@ -28,12 +30,15 @@ type follower struct {
 	client client.Client
 	run    client.WorkflowRun
 	until  func(*workflows.Status) bool // may be nil: to the end
+	// pending lists what the run waits for, so that its plan is shown; may be nil.
+	pending func(context.Context, recovery.RunRef) ([]approval.Book, error)
 
 	said     int    // finished parts that were told
 	doing    string // the last line about what goes on
 	trouble  string
 	waiting  string
-	drawn    bool // a line is being drawn over on the terminal
+	planned  string // the request whose plan was told
+	drawn    bool   // a line is being drawn over on the terminal
 	silent   time.Time
 	noWorker bool
 }
@@ -91,12 +96,12 @@ func (f *follower) look(ctx context.Context) *workflows.Status {
 		return nil
 	}
 	f.silent, f.noWorker = f.cli.now(), false
-	f.show(status, f.heartbeat(ctx, status.Running))
+	f.show(ctx, status, f.heartbeat(ctx, status.Running))
 	return &status
 }
 
 // show tells what is new.
-func (f *follower) show(s workflows.Status, beat activities.Progress) {
+func (f *follower) show(ctx context.Context, s workflows.Status, beat activities.Progress) {
 	for ; f.said < len(s.Done); f.said++ {
 		f.tell(s.Done[f.said])
 	}
@@ -109,8 +114,7 @@ func (f *follower) show(s workflows.Status, beat activities.Progress) {
 	if s.Waiting != f.waiting {
 		f.waiting = s.Waiting
 		if s.Waiting != "" {
-			f.tell("waits for a decision: " + s.Waiting)
-			f.tell("decide it in Slack, or as `starter pending` says")
+			f.tellWaiting(ctx, s.Waiting)
 		}
 	}
 	doing := s.Doing
@@ -125,6 +129,22 @@ func (f *follower) show(s workflows.Status, beat activities.Progress) {
 		f.doing = doing
 		f.tell(doing)
 	}
+}
+
+// tellWaiting tells what waits for a decision: each plan once, if it can be had.
+func (f *follower) tellWaiting(ctx context.Context, waiting string) {
+	f.tell("waits for a decision: " + waiting)
+	if f.pending != nil {
+		books, err := f.pending(ctx, recovery.RunRef{WorkflowID: f.run.GetID(), RunID: f.run.GetRunID()})
+		if err == nil && len(books) > 0 {
+			if id := books[0].Request.ID; id != f.planned {
+				f.planned = id
+				f.tell(strings.ReplaceAll(strings.TrimSpace(describeRequest(&books[0], f.cli.now())), "\n", "\n  "))
+			}
+			return
+		}
+	}
+	f.tell("decide it in Slack, or as `starter pending` says")
 }
 
 // heartbeat returns the progress of the step that runs in the child now.

@@ -224,7 +224,7 @@ func (l *layout) appendIgnore() (undo func() error, err error) {
 		return os.Remove(l.ignore)
 	}
 	addition := ""
-	for _, line := range []string{"/keys/", kitIgnored} {
+	for _, line := range []string{"/keys/", "/.lifeboat/", kitIgnored} {
 		if !slices.Contains(strings.Split(string(before), "\n"), line) {
 			addition += line + "\n"
 		}

@@ -94,7 +94,7 @@ func TestInitExamplesAreGood(t *testing.T) {
 	require.Zero(t, code, stderr)
 	text, err := os.ReadFile("lifeboat.yaml")
 	require.NoError(t, err)
-	parts := []string{"- name: copy", "slack:", "mail:", "digest:", "worker:", "schedule:", "pings:", "smoke:", "commands:", "live:", "restore:"}
+	parts := []string{"- name: copy", "slack:", "mail:", "digest:", "worker:", "schedule:", "pings:", "smoke:", "commands:", "live:", "deploy:", "restore:"}
 	shown := uncommented(string(text), parts)
 	cfg, err := config.Parse("lifeboat.yaml", []byte(shown))
 	require.NoError(t, err)
@@ -113,6 +113,7 @@ func TestInitExamplesAreGood(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, was.Schedules, is.Schedules)
 	require.Equal(t, was.Sources, is.Sources)
+	require.Equal(t, "release", is.Deploy.Current.Field)
 	require.Equal(t, recovery.Retention{Daily: 30, Weekly: 8, Monthly: 12, Yearly: 3}, was.Sources[0].Retention)
 }
 

@@ -199,6 +199,14 @@ func playbookError(err error) error {
 		code = exitUnreachable
 	case workflows.ErrorNotApproved:
 		code = exitNotApproved
+	case workflows.ErrorDisproven:
+		code = exitDisproven
+	case workflows.ErrorInconclusive:
+		code = exitInconclusive
+	case workflows.ErrorUnhealthy:
+		code = exitUnhealthy
+	case workflows.ErrorUnclear:
+		code = exitUnclear
 	}
 	return &exitError{code: code, err: errors.New(failed.Message())}
 }

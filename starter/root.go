@@ -56,7 +56,7 @@ func (c *cli) rootCommand() *cobra.Command {
 		Long: `starter is the operator's way to Lifeboat: it sets a configuration up, starts
 playbooks, and shows what they left.
 
-` + exitCodes(exitReached, exitFailed, exitUsage, exitDisproven, exitInconclusive, exitUnreachable, exitNotApproved, exitDetached),
+` + exitCodes(exitReached, exitFailed, exitUsage, exitDisproven, exitInconclusive, exitUnreachable, exitNotApproved, exitUnhealthy, exitUnclear, exitDetached),
 		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -74,6 +74,9 @@ playbooks, and shows what they left.
 		c.verifyCommand(),
 		c.drillCommand(),
 		c.restoreCommand(),
+		c.rollbackCommand(),
+		c.releasesCommand(),
+		c.smokeDeployCommand(),
 		c.pendingCommand(),
 		c.decideCommand(),
 		c.timelineCommand(),

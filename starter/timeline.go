@@ -198,6 +198,9 @@ func decisionText(args *common.Payloads) string {
 	if d.Via != "" {
 		out += " (" + d.Via + ")"
 	}
+	if d.Choice != "" {
+		out += ", who chose " + d.Choice
+	}
 	if d.Reason != "" {
 		out += ", because " + d.Reason
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lifeboat-run/lifeboat/internal/app"
 	"github.com/lifeboat-run/lifeboat/internal/config"
+	"github.com/lifeboat-run/lifeboat/internal/once"
 )
 
 // version is set by the build.
@@ -73,5 +74,19 @@ It serves /health (alive) and /ready (Temporal decides; each destination is name
 	cmd.Flags().StringSliceVar(&o.Queues, "queues", nil, "the task queues to serve (default all that this worker can: without the private key not restore)")
 	cmd.Flags().StringVar(&o.Listen, "listen", "", "where to serve /health and /ready (default worker.listen of the config)")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.AddCommand(superviseCommand())
+	cmd.CompletionOptions.DisableDefaultCmd = true // there is nothing for people to complete
 	return cmd
+}
+
+// superviseCommand is how the worker starts itself to watch over a command that must
+// outlive it. It reads no config: its environment is the command's.
+func superviseCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "supervise FOLDER",
+		Short:  "Run the command of a job's folder (started by the worker itself)",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE:   func(_ *cobra.Command, args []string) error { return once.Supervise(args[0]) },
+	}
 }

@@ -79,7 +79,7 @@ func TestUnknownPlaybookNamesTheKnown(t *testing.T) {
 	env.ExecuteWorkflow("BackupAndVerfy", where2eat)
 	kind, message, _ := failure(t, env.GetWorkflowError())
 	require.Equal(t, workflows.ErrorBadInput, kind)
-	require.Equal(t, `start playbook "BackupAndVerfy": there is no such playbook; there are BackupAndVerify, CatchUp, Digest, Prune, Restore, RestoreDrill, Verify`, message)
+	require.Equal(t, `start playbook "BackupAndVerfy": there is no such playbook; there are BackupAndVerify, CatchUp, Digest, Prune, Releases, Restore, RestoreDrill, Rollback, SmokeDeploy, Verify, WatchReleases`, message)
 }
 
 func TestUnknownServiceStopsAtOnce(t *testing.T) {

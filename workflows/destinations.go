@@ -191,7 +191,7 @@ func (w *outage) tell(ctx workflow.Context, seen activities.Awaited) (err error)
 		mail.Card = w.card(ctx, card.Cancelled, "is not in the config any more.")
 	}
 	if w.plan.Slack != nil {
-		leaveToDeliver(ctx, mail)
+		leaveToDeliver(ctx, CardID(mail.Card.Run), mail)
 	}
 	return nil
 }

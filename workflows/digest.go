@@ -74,7 +74,8 @@ func (d *digest) run(ctx workflow.Context) error {
 		return err
 	}
 	if d.spec.Slack != nil {
-		leaveToDeliver(ctx, delivery{Card: d.card(ctx)})
+		c := d.card(ctx)
+		leaveToDeliver(ctx, CardID(c.Run), delivery{Card: c})
 	}
 	return d.mail(ctx)
 }

@@ -12,14 +12,16 @@ import (
 
 // waitForChange waits in line behind whatever changes the service's production.
 func waitForChange(ctx workflow.Context, t *teller, service string) error {
-	return standInLine(ctx, t, ChangeID(service), func() (bool, error) {
-		var held bool
-		err := step{
-			name: "look whether production is being changed", options: quick(QueueLifeboat), activity: locks.IsHeld, giveUp: planGiveUp,
-			input: func(int) any { return activities.LockInput{ID: ChangeID(service)} },
-		}.run(ctx, t, &held)
-		return held, err
-	})
+	return standInLine(ctx, t, ChangeID(service), func() (bool, error) { return changeHeld(ctx, t, service) })
+}
+
+// changeHeld says whether the service's production is being changed.
+func changeHeld(ctx workflow.Context, t *teller, service string) (held bool, err error) {
+	err = step{
+		name: "look whether production is being changed", options: quick(QueueLifeboat), activity: locks.IsHeld, giveUp: planGiveUp,
+		input: func(int) any { return activities.LockInput{ID: ChangeID(service)} },
+	}.run(ctx, t, &held)
+	return held, err
 }
 
 // inLine runs a locked child as soon as its lock is free.

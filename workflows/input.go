@@ -120,6 +120,47 @@ func (in RestoreInput) unclaimed() RestoreInput {
 	return in
 }
 
+// RollbackInput starts Rollback.
+type RollbackInput struct {
+	Service string `json:"service"`
+	// To is the tag to go back to; empty means the last known good one, and that a quick
+	// remedy may be chosen instead.
+	To string `json:"to,omitempty"`
+	// Requested says who asked, if a door vouches for it.
+	Requested *approval.Claim `json:"requested,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer.
+func (in *RollbackInput) UnmarshalJSON(data []byte) error {
+	type plain RollbackInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
+// unclaimed is the input as a door vouches for it.
+func (in RollbackInput) unclaimed() RollbackInput {
+	in.Requested = nil
+	return in
+}
+
+// ReleaseInput starts SmokeDeploy, Releases and WatchReleases.
+type ReleaseInput struct {
+	Service string `json:"service"`
+	// Tag is the release that SmokeDeploy tries; empty means the newest.
+	Tag string `json:"tag,omitempty"`
+
+	malformed error
+}
+
+// UnmarshalJSON keeps a wrong shape for setup to answer.
+func (in *ReleaseInput) UnmarshalJSON(data []byte) error {
+	type plain ReleaseInput
+	in.malformed = decodeInput(data, (*plain)(in))
+	return nil
+}
+
 func decodeInput(data []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()

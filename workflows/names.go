@@ -32,11 +32,17 @@ const (
 	TypePrune           = "Prune"
 	TypeDigest          = "Digest"
 	TypeCatchUp         = "CatchUp"
+	TypeRollback        = "Rollback"
+	TypeSmokeDeploy     = "SmokeDeploy"
+	TypeReleases        = "Releases"
+	TypeWatchReleases   = "WatchReleases"
 	// Started by playbooks only; their ids are locks.
 	TypeBackupService = "BackupService"
 	TypeVerifySet     = "VerifySet"
 	TypeChangeData    = "ChangeData"
 	TypeReplicate     = "Replicate"
+	TypeChangeRelease = "ChangeRelease"
+	TypeStageRelease  = "StageRelease"
 	// Tells people of a destination that does not answer.
 	TypeWatchDestination = "WatchDestination"
 	// Started by a run that ended while Slack did not answer.
@@ -88,6 +94,9 @@ func OutageID(destination string) string { return "outage/" + destination }
 // ChangeID is the lock of whatever changes a service's production: one at a time.
 func ChangeID(service string) string { return "change/" + service }
 
+// StageID is the lock of what tries releases on a service's staging.
+func StageID(service string) string { return "stage/" + service }
+
 // CardID is the delivery of the last card of a run.
 func CardID(run recovery.RunRef) string { return "card/" + run.WorkflowID + "/" + run.RunID }
 
@@ -109,6 +118,13 @@ func DrillScheduleID(service string) string { return SchedulePrefix + "drill/" +
 // PruneScheduleID is the schedule on which what retention gives up is removed.
 func PruneScheduleID(service string) string { return SchedulePrefix + "prune/" + service }
 
+// ReleasesScheduleID is the schedule that keeps a service's releases watched.
+func ReleasesScheduleID(service string) string { return SchedulePrefix + "releases/" + service }
+
+// SmokeDeployScheduleID is the schedule on which a service's newest release is tried on
+// staging.
+func SmokeDeployScheduleID(service string) string { return SchedulePrefix + "smoke-deploy/" + service }
+
 // PlaybookID labels a run of a playbook that a person started at stamp.
 func PlaybookID(playbook, service, stamp string) string {
 	return playbook + "/" + service + "/" + stamp
@@ -128,8 +144,9 @@ func SearchAttributes() []temporal.SearchAttributeKeyKeyword {
 }
 
 // The types of the errors with which a playbook fails. The details of disproven and
-// inconclusive hold the Report (of a drill, the Drill), those of untouched and
-// unclear the Restoration.
+// inconclusive hold the Report (of a drill, the Drill; of a smoke deploy, the
+// StagedRelease), those of untouched and unclear the Restoration (of a rollback, the
+// Rollback), and so do those of unhealthy.
 const (
 	ErrorBadInput     = "badInput"
 	ErrorBusy         = "busy"
@@ -140,6 +157,8 @@ const (
 	ErrorNotApproved = "notApproved"
 	// ErrorUntouched: production could not be replaced, and is as it was.
 	ErrorUntouched = "untouched"
+	// ErrorUnhealthy: the service is not well after a rollback.
+	ErrorUnhealthy = "unhealthy"
 	// ErrorUnclear: a person must look what production is.
 	ErrorUnclear = "unclear"
 )

@@ -95,6 +95,12 @@ const (
 	// downGiveUp bounds a step for which the service is down.
 	downGiveUp = 2 * time.Minute
 
+	// askGiveUp bounds the question which release is deployed: a service that is down may
+	// not be able to say.
+	askGiveUp = 30 * time.Second
+	// recordGiveUp bounds keeping a finding: it holds nobody up.
+	recordGiveUp = 2 * time.Minute
+
 	// heldFor is how long an attempt must have gone on to count as new trouble when
 	// it fails: longer than a heartbeat takes to be missed.
 	heldFor = 2 * time.Minute

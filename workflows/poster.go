@@ -223,14 +223,14 @@ func (p *poster) finish(ctx workflow.Context, state card.State, line string) {
 	}
 	p.refresh()
 	p.mail.Unsure = true
-	leaveToDeliver(ctx, p.mail)
+	leaveToDeliver(ctx, CardID(p.mail.Card.Run), p.mail)
 }
 
 // leaveToDeliver leaves a card and its notes to a run of their own, which posts them
 // whenever Slack takes them.
-func leaveToDeliver(ctx workflow.Context, mail delivery) {
+func leaveToDeliver(ctx workflow.Context, id string, mail delivery) {
 	options := workflow.ChildWorkflowOptions{
-		WorkflowID: CardID(mail.Card.Run), StaticSummary: "card of " + mail.Card.Run.WorkflowID, TaskQueue: QueueLifeboat,
+		WorkflowID: id, StaticSummary: "card of " + mail.Card.Run.WorkflowID, TaskQueue: QueueLifeboat,
 		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
 	}
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), TypeDeliverCard, mail)

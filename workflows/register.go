@@ -26,6 +26,12 @@ func Register(r Registry) {
 	r.RegisterWorkflowWithOptions(RestoreDrill, workflow.RegisterOptions{Name: TypeRestoreDrill})
 	r.RegisterWorkflowWithOptions(Restore, workflow.RegisterOptions{Name: TypeRestore})
 	r.RegisterWorkflowWithOptions(ChangeData, workflow.RegisterOptions{Name: TypeChangeData})
+	r.RegisterWorkflowWithOptions(Rollback, workflow.RegisterOptions{Name: TypeRollback})
+	r.RegisterWorkflowWithOptions(ChangeRelease, workflow.RegisterOptions{Name: TypeChangeRelease})
+	r.RegisterWorkflowWithOptions(Releases, workflow.RegisterOptions{Name: TypeReleases})
+	r.RegisterWorkflowWithOptions(WatchReleases, workflow.RegisterOptions{Name: TypeWatchReleases})
+	r.RegisterWorkflowWithOptions(SmokeDeploy, workflow.RegisterOptions{Name: TypeSmokeDeploy})
+	r.RegisterWorkflowWithOptions(StageRelease, workflow.RegisterOptions{Name: TypeStageRelease})
 	r.RegisterWorkflowWithOptions(Replicate, workflow.RegisterOptions{Name: TypeReplicate})
 	r.RegisterWorkflowWithOptions(CatchUp, workflow.RegisterOptions{Name: TypeCatchUp})
 	r.RegisterWorkflowWithOptions(WatchDestination, workflow.RegisterOptions{Name: TypeWatchDestination})
@@ -35,7 +41,7 @@ func Register(r Registry) {
 	r.RegisterDynamicWorkflow(unknownPlaybook, workflow.DynamicRegisterOptions{})
 }
 
-var playbooks = []string{TypeBackupAndVerify, TypeVerify, TypeRestoreDrill, TypeRestore, TypePrune, TypeDigest, TypeCatchUp}
+var playbooks = []string{TypeBackupAndVerify, TypeVerify, TypeRestoreDrill, TypeRestore, TypePrune, TypeDigest, TypeCatchUp, TypeRollback, TypeReleases, TypeWatchReleases, TypeSmokeDeploy}
 
 // unknownPlaybook fails a mistyped workflow type at once; without it, such a run
 // would stay "Running" for ever.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/release"
 )
 
 // Status is what a run is doing, for the query of that name and for the
@@ -29,6 +30,9 @@ type Status struct {
 	// Restored is set once production was restored, while the run goes on to offer the
 	// way back.
 	Restored *recovery.Restoration `json:"restored,omitempty"`
+	// RolledBack is set once a rollback has ended well, while the run goes on to offer
+	// the way back.
+	RolledBack *release.Rollback `json:"rolledBack,omitempty"`
 	// Running is the child workflow that does the work now, if there is one.
 	Running string `json:"running,omitempty"`
 }

@@ -24,6 +24,9 @@ var (
 	prunes        *activities.Prunes
 	digests       *activities.Digests
 	pings         *activities.Pings
+	releases      *activities.Releases
+	evidence      *activities.Evidence
+	hosts         *activities.Hosts
 )
 
 // loadPlan is the first step of every run.

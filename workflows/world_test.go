@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -48,6 +49,7 @@ type world struct {
 
 	outside   // what drills and restores need besides
 	elsewhere // the other destinations, and what happens to all of them
+	deployed  deployment
 
 	mu    sync.Mutex
 	log   []string  // what was done to production, in order
@@ -78,7 +80,7 @@ func newWorld() *world {
 		services: []string{"where2eat"},
 		dumpErrs: map[string][]error{}, dumped: map[string]int{}, readBackErr: map[string]error{}, version: "15.18",
 		smoke:     recovery.SmokeProof{Verdict: recovery.Proven, Steps: []recovery.SmokeStep{{Name: "log in", OK: true}}},
-		manifests: map[recovery.SetID]*recovery.Manifest{}, outside: newOutside(), elsewhere: newElsewhere(),
+		manifests: map[recovery.SetID]*recovery.Manifest{}, outside: newOutside(), elsewhere: newElsewhere(), deployed: newDeployment(),
 		start: time.Date(2026, 11, 22, 18, 0, 0, 0, time.UTC),
 	}
 }
@@ -90,12 +92,16 @@ func (w *world) did(format string, args ...any) {
 	w.log = append(w.log, fmt.Sprintf(format, args...))
 }
 
-// env is a Temporal test environment in which the real activities act on w.
-func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
+// env is a Temporal test environment in which the real activities act on w. A
+// workflow of the test's own is called Outer there.
+func (w *world) env(t *testing.T, outer ...any) *testsuite.TestWorkflowEnvironment {
 	t.Helper()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	workflows.Register(env)
+	for _, o := range outer {
+		env.RegisterWorkflowWithOptions(o, workflow.RegisterOptions{Name: "Outer"})
+	}
 	env.RegisterActivity(&activities.Plans{Configs: w})
 	env.RegisterActivity(&activities.Backups{Sources: w, Stores: w})
 	env.RegisterActivity(&activities.Verifications{Stores: w})
@@ -111,6 +117,9 @@ func (w *world) env(t *testing.T) *testsuite.TestWorkflowEnvironment {
 	env.RegisterActivity(&activities.Digests{Configs: w, Survey: &fakeSurvey{w}, Mailer: w})
 	env.RegisterActivity(&activities.Pings{Switches: w})
 	env.RegisterActivity(&activities.Changes{Lives: w, Staging: w, Services: w})
+	env.RegisterActivity(&activities.Releases{Deploys: w})
+	env.RegisterActivity(&activities.Evidence{Stores: w})
+	env.RegisterActivity(&activities.Hosts{Commands: w, Stores: w})
 	w.identify(env)
 	env.SetStartTime(w.start)
 	w.clock = env.Now

@@ -48,7 +48,7 @@ func TestApp(t *testing.T) {
 
 	for name, test := range map[string]func(*testing.T, *fixture){
 		"journey in JSON": testJourneyJSON, "journey of pages": testJourneyPages, "refusals": testRefusals, "visits and notes": testVisitsAndNotes,
-		"feature flag": testFlag, "ready": testReady, "missing data": testMissingData, "breaks": testBreaks, "mail": testMail, "metrics": testMetrics,
+		"feature flag": testFlag, "flag turned by its script": testFlagScript, "integration tests": testIntegration, "ready": testReady, "missing data": testMissingData, "breaks": testBreaks, "mail": testMail, "metrics": testMetrics,
 		"stop": testStop,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, f) })

@@ -4,10 +4,11 @@
 #   deploy.sh --tag TAG   build TAG, switch to it, restart the service
 #   deploy.sh --current   print the tag that is deployed
 #
-# WHERE2EAT_REPO     Git repository                 (default: the one of this file)
-# WHERE2EAT_HOME     where releases are kept        (default: ~/.local/share/where2eat)
-# WHERE2EAT_PACKAGE  the program in the repository  (default: ./examples/where2eat)
-# WHERE2EAT_LISTEN   where the service answers      (default: 127.0.0.1:8090)
+# WHERE2EAT_REPO        Git repository                 (default: the one of this file)
+# WHERE2EAT_HOME        where releases are kept        (default: ~/.local/share/where2eat)
+# WHERE2EAT_PACKAGE     the program in the repository  (default: ./examples/where2eat)
+# WHERE2EAT_LISTEN      where the service answers      (default: 127.0.0.1:8090)
+# WHERE2EAT_DEPLOY_LOG  gets a line "TIME TAG" when a deploy begins  (default: none is kept)
 # The service gets the environment that deploy.sh is started with.
 set -euo pipefail
 
@@ -92,6 +93,7 @@ start() {
 
 deploy() {
     local tag=$1
+    [[ -z ${WHERE2EAT_DEPLOY_LOG:-} ]] || printf '%s %s\n' "$(date -u +%FT%TZ)" "$tag" >>"$WHERE2EAT_DEPLOY_LOG"
     [[ $tag =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] || fail "a tag has letters, digits, dots, hyphens and underscores only" 2
     mkdir -p "$home"
     home=$(cd "$home" && pwd -P)

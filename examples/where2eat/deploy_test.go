@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/lifeboat-run/lifeboat/internal/loopback"
 )
 
 // tiny is a service that deploy.sh can build and start: it answers with its release.
@@ -41,12 +42,9 @@ type deployment struct {
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listen := listener.Addr().String()
-	require.NoError(t, listener.Close())
 	d := &deployment{t: t, home: filepath.Join(t.TempDir(), "home"), repo: t.TempDir()}
-	d.env = append(os.Environ(), "WHERE2EAT_HOME="+d.home, "WHERE2EAT_REPO="+d.repo, "WHERE2EAT_PACKAGE=.", "WHERE2EAT_LISTEN="+listen,
+	d.env = append(os.Environ(), "WHERE2EAT_HOME="+d.home, "WHERE2EAT_REPO="+d.repo, "WHERE2EAT_PACKAGE=.", "WHERE2EAT_LISTEN="+freeAddress(t),
+		"WHERE2EAT_DEPLOY_LOG="+d.home+".log",
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@t.example", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@t.example")
 	d.git("init", "--quiet")
 	require.NoError(t, os.WriteFile(filepath.Join(d.repo, "go.mod"), []byte("module tiny\n\ngo 1.26\n"), 0o600))
@@ -55,6 +53,15 @@ func newDeployment(t *testing.T) *deployment {
 	d.release("v3-broken", `missing`)
 	t.Cleanup(d.stop)
 	return d
+}
+
+// freeAddress is an address on loopback at which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := loopback.Reserve()
+	require.NoError(t, err)
+	t.Cleanup(port.Release)
+	return port.Address()
 }
 
 func (d *deployment) release(tag, text string) {
@@ -75,14 +82,22 @@ func (d *deployment) git(args ...string) {
 
 func (d *deployment) run(args ...string) (string, error) {
 	d.t.Helper()
-	command := exec.CommandContext(d.t.Context(), "./deploy.sh", args...)
+	return d.script("./deploy.sh", args...)
+}
+
+func (d *deployment) script(name string, args ...string) (string, error) {
+	d.t.Helper()
+	command := exec.CommandContext(d.t.Context(), name, args...)
 	command.Env = d.env
 	output, err := command.CombinedOutput()
 	return string(output), err
 }
 
-func (d *deployment) pid() int {
-	text, err := os.ReadFile(filepath.Join(d.home, "where2eat.pid"))
+func (d *deployment) pid() int { return pidIn(d.home) }
+
+// pidIn is the pid of the service that deploy.sh started last in a folder.
+func pidIn(home string) int {
+	text, err := os.ReadFile(filepath.Join(home, "where2eat.pid"))
 	if err != nil {
 		return 0
 	}
@@ -102,9 +117,17 @@ func program(pid int) string {
 	return path
 }
 
+// stop ends the services that run in the home, in slots or not.
 func (d *deployment) stop() {
-	pid := d.pid()
-	if strings.HasPrefix(program(pid), d.home) {
+	for _, home := range []string{d.home, filepath.Join(d.home, "blue"), filepath.Join(d.home, "green")} {
+		d.stopIn(home)
+	}
+}
+
+func (d *deployment) stopIn(home string) {
+	d.t.Helper()
+	pid := pidIn(home)
+	if strings.HasPrefix(program(pid), home) {
 		require.NoError(d.t, syscall.Kill(pid, syscall.SIGTERM))
 		require.Eventually(d.t, func() bool { return program(pid) == "" }, 10*time.Second, 10*time.Millisecond)
 	}
@@ -131,6 +154,9 @@ func TestDeploy(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(d.home, "where2eat.log"))
 	require.NoError(t, err)
 	require.Regexp(t, `(?s)starting v1 [0-9a-f]{40}.*starting v2 .*starting v1 `, string(log))
+	runs, err := os.ReadFile(d.home + ".log")
+	require.NoError(t, err)
+	require.Regexp(t, `^(20\d\d-\d\d-\d\dT[0-9:]{8}Z v[12]\n){3}$`, string(runs), "a line for each deploy, none for --current")
 }
 
 func TestDeployRefuses(t *testing.T) {

@@ -140,6 +140,7 @@ func (s *steps) register(w worker.Worker, queue string) {
 		w.RegisterActivity(&activities.Prunes{Stores: stores, Runs: s.runs})
 		w.RegisterActivity(&activities.Digests{Configs: s.configs, Survey: s.survey, Mailer: &mailer{configs: s.configs}})
 		w.RegisterActivity(&activities.Pings{Switches: &switches{configs: s.configs}})
+		w.RegisterActivity(&activities.Evidence{Stores: stores})
 	case queue == workflows.QueueRestore:
 		w.RegisterActivity(restores)
 		w.RegisterActivity(changes) // production databases: the admin's URL is known here
@@ -147,6 +148,8 @@ func (s *steps) register(w worker.Worker, queue string) {
 		w.RegisterActivity(backups)
 		w.RegisterActivity(restores) // opens what was handed over to this host
 		w.RegisterActivity(changes)
+		w.RegisterActivity(&activities.Releases{Deploys: &deploys{configs: s.configs}})
+		w.RegisterActivity(&activities.Hosts{Commands: &commands{configs: s.configs}, Stores: stores})
 	}
 }
 

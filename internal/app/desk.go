@@ -174,6 +174,8 @@ func input(s slackapp.Start, claim *approval.Claim) (any, error) {
 		return workflows.RestoreDrillInput{Service: s.Service, Set: s.Set, Requested: claim}, nil
 	case workflows.TypeRestore:
 		return workflows.RestoreInput{Service: s.Service, Set: s.Set, Sources: s.Sources, Beside: s.Beside, Requested: claim}, nil
+	case workflows.TypeRollback:
+		return workflows.RollbackInput{Service: s.Service, To: s.To, Requested: claim}, nil
 	}
 	return nil, fmt.Errorf("start playbook %q: there is no such playbook", s.Playbook)
 }

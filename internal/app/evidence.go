@@ -34,6 +34,7 @@ func (s *Survey) Checklist(ctx context.Context, service string, now time.Time) (
 		Schedules: recovery.Finding{Text: notAsked},
 	}
 	e.Health, e.Journey = findLive(ctx, plan)
+	e.Rollback, e.Staging = findReleases(ctx, cfg, plan, digest)
 	if s.Temporal != nil {
 		e.Schedules = findSchedulesInStep(ctx, s.Temporal, cfg)
 	}

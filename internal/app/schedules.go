@@ -55,6 +55,9 @@ func schedulesOf(p *recovery.Plan) []Schedule {
 	if p.Encryption.Identities != "" { // nobody here can open a set otherwise
 		all = append(all, provingSchedules(p)...)
 	}
+	if p.Deploy != nil {
+		all = append(all, releaseSchedules(p)...)
+	}
 	return append(all, timetable{
 		id: workflows.PruneScheduleID(s), playbook: workflows.TypePrune, service: s, input: workflows.PruneInput{Service: s},
 		does: "Removes the sets of " + s + " that its retention gives up", zone: p.TimeZone, catchup: time.Hour,
@@ -73,6 +76,19 @@ func provingSchedules(p *recovery.Plan) []Schedule {
 		does: "Rehearses a restore of " + s + " on staging", zone: p.TimeZone,
 		catchup: 7 * 24 * time.Hour, // a drill comes four times a year: better late than in three months
 	}.every(p.Schedules.Drill)...)
+}
+
+func releaseSchedules(p *recovery.Plan) []Schedule {
+	s := p.Service
+	all := timetable{
+		id: workflows.ReleasesScheduleID(s), playbook: workflows.TypeWatchReleases, service: s, input: workflows.ReleaseInput{Service: s},
+		does: "Watches which release of " + s + " runs, and whether it is well", zone: p.TimeZone, catchup: 10 * time.Minute,
+		overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE, // a run lasts until the next one
+	}.every(recovery.Cadence{Every: "1h"})
+	return append(all, timetable{
+		id: workflows.SmokeDeployScheduleID(s), playbook: workflows.TypeSmokeDeploy, service: s, input: workflows.ReleaseInput{Service: s},
+		does: "Deploys the newest release of " + s + " to staging, and tests it there", zone: p.TimeZone, catchup: 24 * time.Hour,
+	}.every(p.Schedules.SmokeDeploy)...)
 }
 
 // backupSchedule is one schedule for all sources of a service: it is due whenever one

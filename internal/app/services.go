@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -64,31 +62,21 @@ func runCommand(ctx context.Context, plan *recovery.Plan, name string, args []st
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("it took longer than commands.timeout, %s", plan.Commands.Timeout))
 	defer cancel()
-	path := args[0]
-	if strings.Contains(path, "/") && !filepath.IsAbs(path) {
-		path = filepath.Join(plan.Commands.Dir, path)
-	}
 	output := process.NewTail(outputKept)
 	err := process.Run(limited, process.Command{
-		Path: path, Args: args[1:], Dir: plan.Commands.Dir, Env: append(config.CommandEnvironment(), env...), Stdout: output, Stderr: output,
+		Path: process.PathIn(plan.Commands.Dir, args[0]), Args: args[1:], Dir: plan.Commands.Dir,
+		Env: append(config.CommandEnvironment(), env...), Stdout: output, Stderr: output,
 	})
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	said := lastLine(output)
-	for _, variable := range env { // what it was given may be secret
-		name, value, _ := strings.Cut(variable, "=")
-		if name != newDatabaseURL {
-			continue
-		}
-		said = strings.ReplaceAll(said, value, "***")
-		if u, err := url.Parse(value); err == nil && u.User != nil {
-			if password, _ := u.User.Password(); password != "" {
-				said = strings.NewReplacer(password, "***", url.QueryEscape(password), "***", url.PathEscape(password), "***").Replace(said)
-			}
+	var secrets mask
+	for _, variable := range env {
+		if name, value, _ := strings.Cut(variable, "="); name == newDatabaseURL {
+			secrets.add(value)
 		}
 	}
-	return recovery.NewFault(recovery.Permanent, fmt.Errorf("run %s: %w%s", name, err, said), "mend the command, and see that it may be run again")
+	return recovery.NewFault(recovery.Permanent, fmt.Errorf("run %s: %w%s", name, err, secrets.hide(lastLine(output))), "mend the command, and see that it may be run again")
 }
 
 // CheckLive implements activities.Services.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,11 +126,7 @@ func (t *trial) start(ctx context.Context, output *process.Tail) (*process.Proce
 	for i, arg := range t.spec.Start {
 		args[i] = t.fill.Replace(arg)
 	}
-	path := args[0]
-	if strings.Contains(path, "/") && !filepath.IsAbs(path) {
-		path = filepath.Join(t.spec.Dir, path)
-	}
-	service, err := process.Start(ctx, process.Command{Path: path, Args: args[1:], Dir: t.spec.Dir, Env: env, Stdout: output, Stderr: output})
+	service, err := process.Start(ctx, process.Command{Path: process.PathIn(t.spec.Dir, args[0]), Args: args[1:], Dir: t.spec.Dir, Env: env, Stdout: output, Stderr: output})
 	if err != nil {
 		return nil, recovery.NewFault(recovery.Permanent, err, "mend smoke.start in the config")
 	}
@@ -173,10 +168,9 @@ func (t *trial) ending(service *process.Process, output *process.Tail) string {
 	return strings.NewReplacer(t.secret...).Replace(how + lastLine(output))
 }
 
-// lastLine is the service's own last word, which mostly says why it ended.
+// lastLine is the service's own last word, as the end of a sentence.
 func lastLine(output *process.Tail) string {
-	lines := strings.Split(strings.TrimSpace(output.String()), "\n")
-	last := lines[len(lines)-1]
+	last := output.LastLine()
 	if last == "" {
 		return ""
 	}

@@ -51,6 +51,7 @@ func summarize(ctx context.Context, cfg *config.Config, name string, now time.Ti
 	service := recovery.Assess(plan, at, now)
 	summary := slackapp.ServiceSummary{
 		Service: name, Owner: plan.Owner, RPO: plan.Objectives.RPO, Trouble: service.Trouble, NextDrill: plannedDrill(plan, now),
+		CanRollBack: plan.Deploy != nil && plan.Approvals.Rollback != nil,
 	}
 	if service.Trouble == "" {
 		stand(&summary, recovery.MergeCopies(recovery.Lists(at)), now)

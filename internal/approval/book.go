@@ -51,6 +51,7 @@ type Vote struct {
 	Verified bool      `json:"verified"` // a door vouched for who it was
 	Verdict  Verdict   `json:"verdict"`
 	Reason   string    `json:"reason,omitempty"`
+	Choice   string    `json:"choice,omitempty"` // the key of what was chosen
 	At       time.Time `json:"at"`
 	// Self marks an approval by whoever asked for the step, as a one-person team's
 	// policy allows after its waiting time.
@@ -99,7 +100,10 @@ func (b *Book) Take(at time.Time, d Decision, verified bool) Answer {
 	}
 	_, may := b.Request.selfFrom(d.By)
 	vote := Vote{By: d.By, Via: d.Via, Verified: verified, Verdict: d.Verdict, Reason: d.Reason, At: at}
-	vote.Self = d.Verdict == Approve && may && b.Request.RequestedBy == d.By
+	if d.Verdict == Approve {
+		chosen, _ := b.Request.Choose(d.Choice)
+		vote.Self, vote.Choice = may && b.Request.RequestedBy == d.By, chosen.Key
+	}
 	b.Votes = append(b.Votes, vote)
 	switch {
 	case d.Verdict == Reject:
@@ -141,6 +145,9 @@ func (b *Book) refuse(at time.Time, d Decision, verified bool) string {
 		return "the decision does not say which request it is for: look at the newest card and decide again"
 	case d.Digest != "" && d.Digest != r.Digest, d.Digest == "" && verified:
 		return "the plan has changed since it was shown: look at the newest card and decide again"
+	case voted >= 0 && b.Votes[voted].changesChoice(d):
+		first, _ := r.Choose(b.Votes[voted].Choice)
+		return fmt.Sprintf("your first decision stands: you chose “%s”", first.Label)
 	case voted >= 0 && b.Votes[voted].Verdict == d.Verdict:
 		return "your decision was counted already"
 	case voted >= 0:
@@ -181,7 +188,7 @@ func (b *Book) refuseApproval(at time.Time, d Decision) string {
 	case r.Confirm != "" && d.Confirm != r.Confirm:
 		return fmt.Sprintf("this replaces data: confirm it by typing %q", r.Confirm)
 	}
-	return ""
+	return b.refuseChoice(d)
 }
 
 func (b *Book) record(r Refusal) {

@@ -102,6 +102,7 @@ type Decision struct {
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason,omitempty"`
 	Confirm string  `json:"confirm,omitempty"` // what was typed to confirm
+	Choice  string  `json:"choice,omitempty"`  // the key of what is chosen, where there are choices
 	Claim
 
 	malformed error
@@ -123,7 +124,7 @@ func (d *Decision) UnmarshalJSON(data []byte) error {
 // Subject is what a door vouches for when a person decides.
 func (d Decision) Subject() string {
 	var b strings.Builder
-	for _, part := range []string{"decide", d.Request, d.Digest, d.Verdict.String(), d.Reason, d.Confirm} {
+	for _, part := range []string{"decide", d.Request, d.Digest, d.Verdict.String(), d.Reason, d.Confirm, d.Choice} {
 		b.WriteString(strconv.Itoa(len(part)) + ":" + part + "\n")
 	}
 	return b.String()

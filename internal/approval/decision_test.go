@@ -60,7 +60,7 @@ func TestDecisionSurvivesJSON(t *testing.T) {
 
 func TestVouchedDecisions(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
-	vouched := by("rebecca", approval.Approve, typing("where2eat"), func(d *approval.Decision) { d.Reason = "go" }).Vouch(key)
+	vouched := by("rebecca", approval.Approve, typing("where2eat"), choosing("deploy:v1"), func(d *approval.Decision) { d.Reason = "go" }).Vouch(key)
 	require.True(t, vouched.Vouched(key))
 	elsewhere := vouched
 	elsewhere.At = vouched.At.In(time.FixedZone("elsewhere", 3600))
@@ -77,6 +77,9 @@ func TestVouchedDecisions(t *testing.T) {
 		"verdict":                              func(d *approval.Decision) { d.Verdict = approval.Reject },
 		"reason":                               func(d *approval.Decision) { d.Reason = "stop" },
 		"confirm":                              func(d *approval.Decision) { d.Confirm = "another" },
+		"choice":                               func(d *approval.Decision) { d.Choice = "deploy:v2" },
+		"choice left out":                      func(d *approval.Decision) { d.Choice = "" },
+		"choice typed":                         func(d *approval.Decision) { d.Confirm, d.Choice = d.Confirm+d.Choice, "" },
 		"by":                                   func(d *approval.Decision) { d.By = "kim" },
 		"via":                                  func(d *approval.Decision) { d.Via = approval.ViaCLI },
 		"at":                                   func(d *approval.Decision) { d.At = d.At.Add(time.Nanosecond) },

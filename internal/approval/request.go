@@ -34,8 +34,11 @@ type Request struct {
 	// Destructive steps ask "are you sure?".
 	Destructive bool `json:"destructive,omitempty"`
 	// Confirm is what an approver must type, word for word; empty: nothing.
-	Confirm string              `json:"confirm,omitempty"`
-	Snooze  recovery.Duration   `json:"snooze,omitempty"` // how long it may be put off; zero: not at all
+	Confirm string            `json:"confirm,omitempty"`
+	Snooze  recovery.Duration `json:"snooze,omitempty"` // how long it may be put off; zero: not at all
+	// Choices are what an approver chooses from; all who approve must choose the same.
+	// Empty: there is nothing to choose.
+	Choices []Choice            `json:"choices,omitempty"`
 	Policy  recovery.PolicySpec `json:"policy"`
 	Asked   time.Time           `json:"asked"`
 	Expires time.Time           `json:"expires"`

@@ -22,13 +22,14 @@ type Approvals struct {
 }
 
 // Policies are the steps that people decide. What a service does not say is as
-// under approvals; beside, undo and drop are as restore unless they are given.
+// under approvals; the others but drill are as restore unless they are given.
 type Policies struct {
-	Drill   *Policy `yaml:"drill" jsonschema_description:"A restore drill. Left out: nobody is asked."`
-	Restore *Policy `yaml:"restore" jsonschema_description:"Replace production data by a recovery set. Left out: that is not possible."`
-	Beside  *Policy `yaml:"beside" jsonschema_description:"Restore beside production and replace nothing; as restore by default."`
-	Undo    *Policy `yaml:"undo" jsonschema_description:"Put back what a restore replaced; as restore by default."`
-	Drop    *Policy `yaml:"drop" jsonschema_description:"Remove what a restore set aside; as restore by default."`
+	Drill    *Policy `yaml:"drill" jsonschema_description:"A restore drill. Left out: nobody is asked."`
+	Restore  *Policy `yaml:"restore" jsonschema_description:"Replace production data by a recovery set. Left out: that is not possible."`
+	Beside   *Policy `yaml:"beside" jsonschema_description:"Restore beside production and replace nothing; as restore by default."`
+	Undo     *Policy `yaml:"undo" jsonschema_description:"Put back what a restore replaced; as restore by default."`
+	Drop     *Policy `yaml:"drop" jsonschema_description:"Remove what a restore set aside; as restore by default."`
+	Rollback *Policy `yaml:"rollback" jsonschema_description:"Deploy another release, turn a flag off, or switch back; as restore by default."`
 }
 
 // Policy says who may decide a step, and until when.
@@ -60,7 +61,7 @@ func (p *Policies) setDefaults() {
 
 // all returns the policies by their names, nil where there is none.
 func (p *Policies) all() map[string]*Policy {
-	return map[string]*Policy{"drill": p.Drill, "restore": p.Restore, "beside": p.Beside, "undo": p.Undo, "drop": p.Drop}
+	return map[string]*Policy{"drill": p.Drill, "restore": p.Restore, "beside": p.Beside, "undo": p.Undo, "drop": p.Drop, "rollback": p.Rollback}
 }
 
 // or takes what is not given from others, and then from restore.
@@ -70,9 +71,11 @@ func (p Policies) or(others Policies) Policies {
 	fill(&p.Beside, others.Beside)
 	fill(&p.Undo, others.Undo)
 	fill(&p.Drop, others.Drop)
+	fill(&p.Rollback, others.Rollback)
 	fill(&p.Beside, p.Restore)
 	fill(&p.Undo, p.Restore)
 	fill(&p.Drop, p.Restore)
+	fill(&p.Rollback, p.Restore)
 	return p
 }
 
@@ -82,7 +85,7 @@ func (c *Config) approvals(s *Service) recovery.ApprovalsSpec {
 	return recovery.ApprovalsSpec{
 		Key:   string(c.Approvals.Key),
 		Drill: c.policySpec(p.Drill), Restore: c.policySpec(p.Restore), Beside: c.policySpec(p.Beside),
-		Undo: c.policySpec(p.Undo), Drop: c.policySpec(p.Drop),
+		Undo: c.policySpec(p.Undo), Drop: c.policySpec(p.Drop), Rollback: c.policySpec(p.Rollback),
 	}
 }
 

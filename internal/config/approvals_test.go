@@ -29,6 +29,7 @@ func TestPlanTakesWhatTheServiceLeavesOut(t *testing.T) {
 	require.Equal(t, both, plan.Approvals.Drill.Approvers, "a group and a person of it are one")
 	require.Equal(t, 1, plan.Approvals.Drill.Needed)
 	require.Equal(t, plan.Approvals.Restore, plan.Approvals.Undo, "as restore where nothing is said")
+	require.Equal(t, plan.Approvals.Restore, plan.Approvals.Rollback)
 	require.Equal(t, []string{"sam"}, plan.Approvals.Drop.Approvers)
 	require.Equal(t, recovery.CommandsSpec{Stop: []string{"/srv/where2sleep/stop"}, Start: []string{"/srv/where2sleep/start"}, Timeout: recovery.Duration(2 * time.Minute)}, plan.Commands)
 	require.Equal(t, &recovery.LiveSpec{

@@ -65,6 +65,7 @@ type Temporal struct {
 type Worker struct {
 	Listen string    `yaml:"listen" jsonschema_description:"host:port where /health and /ready are served; 127.0.0.1:8080 by default."`
 	Ping   Reference `yaml:"ping" jsonschema_description:"URL that is pinged while the worker is ready, such as https://hc-ping.com/UUID: whoever watches it raises the alarm when the worker is gone."`
+	State  string    `yaml:"state" jsonschema_description:"A private folder on each host, where the worker notes how commands ended that run at most once; .lifeboat beside this file by default. Relative to this file, or absolute."`
 }
 
 // Encryption says for whom sets are sealed, and where the key to open lies.
@@ -113,6 +114,7 @@ type Service struct {
 	Smoke      *Smoke            `yaml:"smoke" jsonschema_description:"How the service is started on restored data and tried out. Without it no set is ever proven, only restored."`
 	Live       *Live             `yaml:"live" jsonschema_description:"How the running service is seen to be well after a restore."`
 	Commands   Commands          `yaml:"commands" jsonschema_description:"Commands that stop and start the service. Needed to restore a service with two sources."`
+	Deploy     *Deploy           `yaml:"deploy" jsonschema_description:"How its releases are deployed. Without it, none can be rolled back."`
 	Undo       recovery.Duration `yaml:"undo" jsonschema_description:"How long a restore can be undone by a button; 24h by default."`
 	Policies   Policies          `yaml:"policies" jsonschema_description:"Who decides which step, where it is another than under approvals."`
 }
@@ -225,8 +227,8 @@ func Parse(path string, data []byte) (*Config, error) {
 	if root := d.parse(data); root != nil {
 		d.decode(root, c)
 		c.setDefaults()
-		c.references = d.references
 		(&validator{decoder: d, config: c}).validate()
+		c.references = d.references
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -239,6 +241,7 @@ func (c *Config) setDefaults() {
 	fill(&c.Temporal.Address, "127.0.0.1:7233")
 	fill(&c.Temporal.Namespace, "default")
 	fill(&c.Worker.Listen, "127.0.0.1:8080")
+	fill(&c.Worker.State, ".lifeboat")
 	fill(&c.GiveUpAfter, 30*minute)
 	fill(&c.TimeZone, "UTC")
 	fill(&c.Currency, "USD")
@@ -264,6 +267,9 @@ func (c *Config) setDefaults() {
 		}
 		fill(&s.TimeZone, c.TimeZone)
 		s.setScheduleDefaults()
+		if s.Deploy != nil {
+			s.Deploy.setDefaults()
+		}
 		fill(&s.Undo, 24*hour)
 		fill(&s.Commands.Timeout, 2*minute)
 		s.Policies.setDefaults()
@@ -295,6 +301,10 @@ func fill[T comparable](field *T, value T) {
 
 // File returns the path of the file, as it was named.
 func (c *Config) File() string { return c.file }
+
+// StateFolder returns the folder on this host, absolute, where the worker notes how
+// commands ended that run at most once.
+func (c *Config) StateFolder() string { return c.absolute(c.Worker.State) }
 
 // TemporalAddress returns host:port of Temporal; TEMPORAL_ADDRESS wins.
 func (c *Config) TemporalAddress() string {

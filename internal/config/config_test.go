@@ -109,6 +109,17 @@ func TestPlan(t *testing.T) {
 			Dir: "/srv/where2eat/ops", Stop: []string{"./stop.sh"}, Start: []string{"sh", "-c", "./start.sh ${HOME} | awk '{print}'"},
 			MaintenanceOn: []string{"./maintenance", "on"}, MaintenanceOff: []string{"./maintenance", "off"}, Timeout: recovery.Duration(3 * time.Minute),
 		},
+		Deploy: &recovery.DeploySpec{
+			Dir: "/srv/where2eat/ops", Env: map[string]string{"DEPLOY_URL": "env:DEPLOY_TOKEN_URL", "url": "env:DEPLOY_URL", "MODE": "fast"}, Timeout: recovery.Duration(20 * time.Minute),
+			Releases: []string{"./list.sh", "--filter", `{"state":"done"}`}, Current: recovery.CurrentSpec{URL: "http://127.0.0.1:8090/version", Field: "release.tag"},
+			Deploy: []string{"./deploy.sh", "--tag", "{tag}", "--commit={commit}", "{from}", "{{.Name}} ${x}"}, Repeatable: true, Warn: []string{"./warn.sh", "{from}", "{tag}"},
+			FlagOff: []string{"./flag.sh", "off"}, FlagOn: []string{"./flag.sh", "on"}, Switch: []string{"./switch-to.sh", "blue"}, SwitchBack: []string{"./switch-to.sh", "green"},
+			GoodAfter: hour, Settle: recovery.Duration(5 * time.Minute),
+			Staging: &recovery.StagingDeploySpec{
+				Env: map[string]string{"KEY": "env:STAGING_DEPLOY_KEY"}, Deploy: []string{"./deploy.sh", "--staging", "{tag}"}, Test: []string{"./integration.sh", "{commit}"},
+				Timeout: recovery.Duration(30 * time.Minute),
+			},
+		},
 		UndoFor: 48 * hour,
 		People: []recovery.Person{
 			{Name: "kim"}, {Name: "rebecca", Slack: "U0REBECCA", CLI: "rebecca", Mail: "rebecca@example.com"}, {Name: "sam", Slack: "U0SAM"},
@@ -117,13 +128,15 @@ func TestPlan(t *testing.T) {
 			Key:     "file:keys/approvals.key",
 			Drill:   &recovery.PolicySpec{Approvers: []string{"rebecca"}, Needed: 1, SelfAfter: recovery.Duration(time.Minute), Expires: 24 * hour},
 			Restore: restore, Beside: restore,
-			Undo: &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 1, Expires: 24 * hour},
-			Drop: &recovery.PolicySpec{Approvers: []string{"sam"}, Needed: 1, SelfAfter: recovery.Duration(15 * time.Minute), Expires: 14 * 24 * hour, Unverified: true},
+			Undo:     &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 1, Expires: 24 * hour},
+			Drop:     &recovery.PolicySpec{Approvers: []string{"sam"}, Needed: 1, SelfAfter: recovery.Duration(15 * time.Minute), Expires: 14 * 24 * hour, Unverified: true},
+			Rollback: &recovery.PolicySpec{Approvers: []string{"rebecca", "sam"}, Needed: 1, Expires: hour},
 		},
 		Slack:    &recovery.SlackSpec{Channel: "C0123456789"},
 		TimeZone: "America/New_York",
 		Schedules: recovery.SchedulesSpec{
 			Verify: recovery.Cadence{Every: "monthly", Date: 3}, Drill: recovery.Cadence{Every: "never"}, Prune: recovery.Cadence{Every: "weekly", Day: time.Friday},
+			SmokeDeploy: recovery.Cadence{Every: "24h", Hour: 6},
 		},
 		KeepSafety: 60 * 24 * hour,
 		Pings:      map[string]string{"backup": "env:BACKUP_PING", "verify": "env:VERIFY_PING", "drill": "env:DRILL_PING", "prune": "file:keys/prune.ping"},
@@ -164,6 +177,7 @@ func TestDefaults(t *testing.T) {
 	require.Nil(t, plan.Smoke)
 	require.Nil(t, plan.Live)
 	require.Equal(t, recovery.CommandsSpec{Dir: "/srv/where2eat", Timeout: recovery.Duration(2 * time.Minute)}, plan.Commands)
+	require.Nil(t, plan.Deploy)
 	require.Equal(t, recovery.Duration(24*time.Hour), plan.UndoFor)
 	require.Empty(t, plan.People)
 	require.Zero(t, plan.Approvals)

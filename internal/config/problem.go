@@ -63,9 +63,13 @@ func (p *Problems) sort() {
 // maxShown bounds a value in a problem, in characters.
 const maxShown = 80
 
-// secretForm matches what is a secret wherever it stands: keys of age and of
-// Lifeboat, tokens of Slack, PEM keys, and URLs with a user or a query.
-var secretForm = regexp.MustCompile(`(?i)AGE-SECRET|AGE-PLUGIN|lifeboat-signing-key|lifeboat-approval-key|xox[a-z]-|xapp-|PRIVATE KEY|://.*@|://.*[?#]`)
+// secretText matches what is a secret wherever it stands: keys of age and of
+// Lifeboat, tokens of Slack, and PEM keys. secretForm matches URLs with a user or a
+// query as well.
+var (
+	secretText = regexp.MustCompile(`(?i)AGE-SECRET|AGE-PLUGIN|lifeboat-signing-key|lifeboat-approval-key|xox[a-z]-|xapp-|PRIVATE KEY`)
+	secretForm = regexp.MustCompile(secretText.String() + `|://.*@|://.*[?#]`)
+)
 
 // show prepares a text of the file for a message: hidden if it may be a secret,
 // shortened if it is long.

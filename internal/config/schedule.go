@@ -10,10 +10,11 @@ import (
 
 // Schedule says when the playbooks of a service run by themselves.
 type Schedule struct {
-	Backup recovery.Cadence `yaml:"backup" jsonschema_description:"Back up the sources that do not say it themselves. By default as often as fits their RPO, at most once a day."`
-	Verify recovery.Cadence `yaml:"verify" jsonschema_description:"Restore a copy of the newest set to prove it, each destination's in turn; weekly on sunday at 04:00 by default."`
-	Drill  recovery.Cadence `yaml:"drill" jsonschema_description:"Ask for a restore drill; quarterly on 15 at 09:00 by default."`
-	Prune  recovery.Cadence `yaml:"prune" jsonschema_description:"Remove the sets that retention does not keep; 24h at 05:00 by default."`
+	Backup      recovery.Cadence `yaml:"backup" jsonschema_description:"Back up the sources that do not say it themselves. By default as often as fits their RPO, at most once a day."`
+	Verify      recovery.Cadence `yaml:"verify" jsonschema_description:"Restore a copy of the newest set to prove it, each destination's in turn; weekly on sunday at 04:00 by default."`
+	Drill       recovery.Cadence `yaml:"drill" jsonschema_description:"Ask for a restore drill; quarterly on 15 at 09:00 by default."`
+	Prune       recovery.Cadence `yaml:"prune" jsonschema_description:"Remove the sets that retention does not keep; 24h at 05:00 by default."`
+	SmokeDeploy recovery.Cadence `yaml:"smokeDeploy" jsonschema_description:"Deploy the newest release to staging and test it there; weekly on monday at 05:00 by default, where there is deploy.staging."`
 }
 
 // Retention says how many sets are kept of each length of time. Its fields are
@@ -37,11 +38,12 @@ type Pings struct {
 
 // The cadences of a service that names none, and how long its safety backups are kept.
 var (
-	daily         = recovery.Cadence{Every: "24h", Hour: 3}
-	defaultVerify = recovery.Cadence{Every: "weekly", Day: time.Sunday, Hour: 4}
-	defaultDrill  = recovery.Cadence{Every: "quarterly", Date: 15, Hour: 9}
-	defaultPrune  = recovery.Cadence{Every: "24h", Hour: 5}
-	defaultSafety = 30 * 24 * hour
+	daily              = recovery.Cadence{Every: "24h", Hour: 3}
+	defaultVerify      = recovery.Cadence{Every: "weekly", Day: time.Sunday, Hour: 4}
+	defaultDrill       = recovery.Cadence{Every: "quarterly", Date: 15, Hour: 9}
+	defaultPrune       = recovery.Cadence{Every: "24h", Hour: 5}
+	defaultSmokeDeploy = recovery.Cadence{Every: "weekly", Day: time.Monday, Hour: 5}
+	defaultSafety      = 30 * 24 * hour
 )
 
 // setScheduleDefaults fills in when a service's playbooks run and what is kept.
@@ -55,6 +57,9 @@ func (s *Service) setScheduleDefaults() {
 	fill(&s.Schedule.Verify, defaultVerify)
 	fill(&s.Schedule.Drill, defaultDrill)
 	fill(&s.Schedule.Prune, defaultPrune)
+	if s.Deploy != nil && s.Deploy.Staging != nil {
+		fill(&s.Schedule.SmokeDeploy, defaultSmokeDeploy)
+	}
 	fill(&s.KeepSafety, defaultSafety)
 }
 

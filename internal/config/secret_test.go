@@ -55,6 +55,7 @@ func TestSecretsInTheClearAreNeverShown(t *testing.T) {
 		"env:STAGING_DATABASE_URL", "env:WHERE2EAT_DATABASE_URL", "env:STAGING_API_KEY", `'{"name":"ann"}'`, `"Bearer {saved.token}"`,
 		"file:keys/approvals.key", "env:SLACK_BOT_TOKEN", "env:SLACK_APP_TOKEN", "env:WHERE2EAT_ADMIN_URL", "[./switch.sh]", "[./stop.sh]",
 		"env:WORKER_PING", "env:BACKUP_PING", "file:keys/prune.ping", "env:AWAY_PRUNE_SECRET_KEY", "env:MAIL_USER", "file:keys/mail",
+		"env:DEPLOY_TOKEN_URL", "fast", "env:STAGING_DEPLOY_KEY", `'{"state":"done"}'`, `"--commit={commit}"`, `[./warn.sh, "{from}", "{tag}"]`, `[./flag.sh, "off"]`, `"{commit}"`,
 	}
 	shapes := []string{
 		marker, `"` + marker + ` {restored.x} {port}"`, "postgres://app:" + marker + "@db/app", "env:" + marker + "-1", "file:///" + marker, `"file:` + marker + `{x}"`,

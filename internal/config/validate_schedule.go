@@ -38,6 +38,9 @@ func (v *validator) schedule(path string, s *Service) {
 	if strictest != nil {
 		v.fits(field, s.Schedule.Backup, strictest)
 	}
+	if field = path + ".schedule.smokeDeploy"; v.given(field) && (s.Deploy == nil || s.Deploy.Staging == nil) {
+		v.problem(field, "needs deploy.staging", "write deploy.staging with deploy and test, or remove it")
+	}
 }
 
 // fits reports a cadence that cannot meet the RPO of a source.

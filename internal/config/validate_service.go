@@ -32,6 +32,9 @@ func (v *validator) service(path string, s *Service) {
 	}
 	v.schedule(path, s)
 	v.commands(path+".commands", s)
+	if s.Deploy != nil {
+		v.deploy(path+".deploy", s)
+	}
 	v.policies(path+".policies", &s.Policies)
 }
 

@@ -26,7 +26,9 @@ func (v *validator) smoke(path string, s *Service) {
 	}
 	smoke.Dir = v.dir(path+".dir", s, smoke.Dir)
 	for _, name := range slices.Sorted(maps.Keys(smoke.Env)) {
-		v.variable(join(path+".env", name), name, smoke.Env[name], known)
+		if field := join(path+".env", name); v.variable(field, name, smoke.Env[name]) {
+			v.placeholders(field, smoke.Env[name], known)
+		}
 	}
 	v.usesRestored(path, s)
 	v.baseURL(path+".baseURL", smoke.BaseURL)
@@ -61,21 +63,21 @@ func (v *validator) dir(path string, s *Service, dir string) string {
 	return dir
 }
 
-// variable checks one variable of the service's environment; one that refers to a
-// secret is remembered.
-func (v *validator) variable(path, name, value string, known []string) {
+// variable checks one variable of a command's environment, and says whether it is a
+// value of its own; one that refers to a secret is remembered.
+func (v *validator) variable(path, name, value string) bool {
 	if name == "" || strings.ContainsAny(name, "=\x00") {
 		v.problem(path, "is not a variable's name", "use letters, digits and underscores")
 	}
 	f, ok := v.fields[path]
 	if ok && IsReference(value) {
 		v.reference(path, f.node)
-		return
+		return false
 	}
 	if strings.HasPrefix(value, "env:") {
 		v.problem(path, "is not a reference to a secret", "write env:NAME, with letters, digits and underscores")
 	}
-	v.placeholders(path, value, known)
+	return true
 }
 
 func (v *validator) baseURL(path, base string) {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -90,6 +91,15 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
 	return p, nil
+}
+
+// PathIn is the path of a program that is named as in a shell whose working
+// directory is dir.
+func PathIn(dir, name string) string {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) {
+		return filepath.Join(dir, name)
+	}
+	return name
 }
 
 // Run starts a program and waits for its end.

@@ -194,6 +194,21 @@ func TestTail(t *testing.T) {
 	require.Equal(t, "last\n", tail.String())
 }
 
+func TestTailHasALastLine(t *testing.T) {
+	for text, want := range map[string]string{"": "", "\n \n": "", "one": "one", "one\n  two \n\n": "two"} {
+		tail := process.NewTail(20)
+		_, err := tail.Write([]byte(text))
+		require.NoError(t, err)
+		require.Equal(t, want, tail.LastLine(), "%q", text)
+	}
+}
+
+func TestPathIn(t *testing.T) {
+	for name, want := range map[string]string{"./deploy.sh": "/srv/app/deploy.sh", "bin/deploy": "/srv/app/bin/deploy", "../x": "/srv/x", "/bin/true": "/bin/true", "true": "true"} {
+		require.Equal(t, want, process.PathIn("/srv/app", name))
+	}
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv("PROCESS_TEST_PARENT") != "" {
 		parent()

@@ -2,6 +2,7 @@ package process
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -50,4 +51,11 @@ func (t *Tail) String() string {
 	}
 	_, rest, _ := bytes.Cut(t.buf, []byte("\n"))
 	return string(rest)
+}
+
+// LastLine returns the last line that is not blank: mostly it says why the program
+// ended. It is empty if there is none.
+func (t *Tail) LastLine() string {
+	text := strings.TrimSpace(t.String())
+	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
 }

@@ -64,6 +64,8 @@ type Evidence struct {
 	Schedules Finding // Temporal's schedules are those of the config
 	Keys      Finding // no key in use is older than KeysWithin
 	Switch    Finding // somebody else notices silence
+	Rollback  Finding // a rollback went well lately
+	Staging   Finding // the newest try of a release on staging went well, and lately
 }
 
 // KeysWithin is how old a key may be until it should be replaced.
@@ -78,9 +80,9 @@ func Checklist(e Evidence) []Item {
 		e.Metrics.item("metrics", "Can Lifeboat's metrics be read?", "watch /ready of the worker meanwhile"),
 	}
 	items = append(items, e.backupItems()...)
+	items = append(items, Finding{Text: "this version of Lifeboat has no runbooks"}.item("runbooks", "Is there a runbook for each alert?", "keep a page that says what to do, where everybody finds it"))
+	items = append(items, e.releaseItems()...)
 	items = append(items,
-		Finding{Text: "this version of Lifeboat has no runbooks"}.item("runbooks", "Is there a runbook for each alert?", "keep a page that says what to do, where everybody finds it"),
-		Finding{Text: "this version of Lifeboat makes no rollbacks"}.item("rollback", "Was a rollback tried?", "try by hand to go back to the release before"),
 		e.drillItem(),
 		e.Drills.item("drillsPlanned", "Are drills planned?", "starter schedules apply"),
 		e.Schedules.item("schedules", "Does Temporal have the schedules of the config?", "starter schedules plan"),
@@ -113,6 +115,20 @@ func finding(yes bool, format string, args ...any) Finding {
 		f.Answer = Yes
 	}
 	return f
+}
+
+// releaseItems ask for staging only where there is one.
+func (e *Evidence) releaseItems() []Item {
+	d, name := e.Plan.Deploy, e.Plan.Service
+	next := "starter rollback " + name + ", in a quiet hour"
+	if d == nil {
+		next = "write deploy into the config: docs/rollback.md"
+	}
+	items := []Item{e.Rollback.item("rollback", "Was a rollback tried within the last 92 days?", next)}
+	if d != nil && d.Staging != nil {
+		items = append(items, e.Staging.item("smokeDeploy", "Was the newest release tried on staging within the last 14 days?", "starter smoke-deploy "+name))
+	}
+	return items
 }
 
 func (e *Evidence) backupItems() []Item {

@@ -21,10 +21,12 @@ func wellEvidence() recovery.Evidence {
 		Plan: &recovery.Plan{
 			Service: "where2eat", Destinations: []recovery.DestinationSpec{{Name: "main"}, {Name: "second"}},
 			Sources: []recovery.SourceSpec{{Name: "app", Retention: recovery.Retention{Daily: 30}}, {Name: "log", Retention: recovery.Retention{Daily: 30}}},
+			Deploy:  &recovery.DeploySpec{Staging: &recovery.StagingDeploySpec{}},
 		},
 		Digest: d, Standing: &d.Services[0], KeyDrill: true,
 		Health: yes("it answers at http://127.0.0.1:8000/ready"), Journey: yes("it passed 3 steps"), Metrics: yes("served at http://127.0.0.1:8080/metrics"),
 		Drills: yes("the next on 15 January 2027"), Schedules: yes("5 schedules, no change"), Keys: yes("the oldest is 100 days old"), Switch: yes("pings of worker, backup"),
+		Rollback: yes("v1.2 was deployed on 22 November 2026"), Staging: yes("v1.3 worked there on 16 November 2026"),
 	}
 }
 
@@ -53,7 +55,7 @@ func TestChecklist(t *testing.T) {
 		d := &recovery.Digest{At: sunday, TimeZone: "Europe/Berlin", Services: []recovery.ServiceDigest{{Service: "where2eat", Sources: []recovery.SourceDigest{{Source: "app"}}}}}
 		items := recovery.Checklist(recovery.Evidence{
 			Plan:   &recovery.Plan{Service: "where2eat", Destinations: []recovery.DestinationSpec{{Name: "main"}}, Sources: []recovery.SourceSpec{{Name: "app"}}},
-			Digest: d, Standing: &d.Services[0], KeyDrill: true, Health: no, Journey: no, Metrics: no, Drills: no, Schedules: no, Keys: no, Switch: no,
+			Digest: d, Standing: &d.Services[0], KeyDrill: true, Health: no, Journey: no, Metrics: no, Drills: no, Schedules: no, Keys: no, Switch: no, Rollback: no, Staging: no,
 		})
 		requireGolden(t, "checklist/bad.txt", checklistText(items))
 	})
@@ -97,6 +99,9 @@ func TestChecklistAnswers(t *testing.T) {
 		"no key drill":        {"keyDrill", func(e *recovery.Evidence) { e.Digest.KeyDrill = nil }, recovery.No, "it was never done"},
 		"an old key drill":    {"keyDrill", func(e *recovery.Evidence) { e.Digest.KeyDrill = new(sunday.Add(-93 * day)) }, recovery.No, "last done on 21 August 2026"},
 		"key drills not read": {"keyDrill", func(e *recovery.Evidence) { e.Digest.KeyDrill, e.KeyDrill = nil, false }, recovery.NotKnown, "did not answer"},
+		"no rollback":         {"rollback", func(e *recovery.Evidence) { e.Rollback = recovery.Finding{Answer: recovery.No, Text: "none is known"} }, recovery.No, "none is known"},
+		"staging failed":      {"smokeDeploy", func(e *recovery.Evidence) { e.Staging = recovery.Finding{Answer: recovery.No, Text: "v1.3 FAILED"} }, recovery.No, "v1.3 FAILED"},
+		"records not read":    {"rollback", func(e *recovery.Evidence) { e.Rollback = recovery.Finding{Text: "no destination answered"} }, recovery.NotKnown, "no destination answered"},
 		"no retention":        {"retention", func(e *recovery.Evidence) { e.Plan.Sources[1].Retention = recovery.Retention{} }, recovery.No, "everything is kept of log"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,6 +118,27 @@ func TestChecklistAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What to do about releases depends on what the config says of them.
+func TestWhatToDoAboutReleases(t *testing.T) {
+	next := func(deploy *recovery.DeploySpec) map[string]string {
+		e := wellEvidence()
+		e.Plan.Deploy = deploy
+		e.Rollback.Answer, e.Staging.Answer = recovery.No, recovery.No
+		by := map[string]string{}
+		for _, item := range recovery.Checklist(e) {
+			if item.Next != "" {
+				by[item.Key] = item.Next
+			}
+		}
+		delete(by, "runbooks")
+		return by
+	}
+	require.Equal(t, map[string]string{"rollback": "write deploy into the config: docs/rollback.md"}, next(nil))
+	require.Equal(t, map[string]string{"rollback": "starter rollback where2eat, in a quiet hour"}, next(&recovery.DeploySpec{}))
+	require.Equal(t, map[string]string{"rollback": "starter rollback where2eat, in a quiet hour", "smokeDeploy": "starter smoke-deploy where2eat"},
+		next(&recovery.DeploySpec{Staging: &recovery.StagingDeploySpec{}}))
 }
 
 // The first copy that is not as it should be says what to do.

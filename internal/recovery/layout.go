@@ -16,6 +16,8 @@ import (
 //	<service>/proofs/<set-id>/<time>-<kind>.json               verification log
 //	<service>/pruned/<set-id>.json                             tombstone, written before a set is removed, kept for ever
 //	<service>/decisions/<request-id>.json                      what people decided; written once, before it is acted on
+//	<service>/once/<key>.json                                  that a command was about to be started, and by whom
+//	<service>/releases/<time>-<kind>.json                      what was found about a release; see package release
 //	drills/<service>/<time>.md                                 reports of drills, for people
 const (
 	ManifestName = "set.json"
@@ -80,6 +82,9 @@ func ReadProofKey(key string) (set SetID, began time.Time, kind ProofKind, err e
 func DecisionKey(service, request string) string {
 	return service + "/decisions/" + request + ".json"
 }
+
+// ClaimKey is where the claim of a command that runs at most once stands.
+func ClaimKey(service, key string) string { return service + "/once/" + key + ".json" }
 
 // DrillKey is where the report of a drill begun at t stands.
 func DrillKey(service string, t time.Time) string {

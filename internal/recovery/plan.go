@@ -23,6 +23,7 @@ type Plan struct {
 	Smoke        *SmokeSpec        `json:"smoke,omitempty"`
 	Live         *LiveSpec         `json:"live,omitempty"`
 	Commands     CommandsSpec      `json:"commands,omitzero"`
+	Deploy       *DeploySpec       `json:"deploy,omitempty"`
 	UndoFor      Duration          `json:"undoFor"` // how long a restore can be undone by a button
 	Verify       VerifyWhen        `json:"verify"`
 	GiveUpAfter  Duration          `json:"giveUpAfter"`
@@ -44,6 +45,8 @@ type SchedulesSpec struct {
 	Verify Cadence `json:"verify,omitzero"` // restore one copy of the newest set, each copy in turn
 	Drill  Cadence `json:"drill,omitzero"`
 	Prune  Cadence `json:"prune,omitzero"`
+	// SmokeDeploy deploys the newest release to staging, and tests it there.
+	SmokeDeploy Cadence `json:"smokeDeploy,omitzero"`
 }
 
 // At is the plan for a run that works with the destination of that name.
@@ -244,6 +247,8 @@ type ApprovalsSpec struct {
 	Beside  *PolicySpec `json:"beside,omitempty"`  // restore beside production, replace nothing
 	Undo    *PolicySpec `json:"undo,omitempty"`    // put back what a restore replaced
 	Drop    *PolicySpec `json:"drop,omitempty"`    // remove what a restore set aside
+	// Rollback deploys another release, turns a flag off, or switches back.
+	Rollback *PolicySpec `json:"rollback,omitempty"`
 }
 
 // PolicySpec says who may decide a step, and until when.

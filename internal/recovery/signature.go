@@ -120,6 +120,18 @@ func EncodeDecision(book any, key SigningKey) ([]byte, error) {
 	return sign(documentDecision, book, key)
 }
 
+// SignDocument writes the signed file of a document of another domain package. kind
+// is its name in the file; none may have two meanings.
+func SignDocument(kind string, document any, key SigningKey) ([]byte, error) {
+	return sign(kind, document, key)
+}
+
+// VerifyDocument returns the compact JSON of a document that somebody trusted has
+// signed.
+func VerifyDocument(kind string, data []byte, trusted []PublicKey) (json.RawMessage, error) {
+	return verify(kind, data, trusted)
+}
+
 func verify(kind string, data []byte, trusted []PublicKey) (json.RawMessage, error) {
 	var file map[string]json.RawMessage
 	if err := json.Unmarshal(data, &file); err != nil {

@@ -40,7 +40,7 @@ type fakeDesk struct {
 	services  []slackapp.ServiceSummary
 	sets      []slackapp.SetSummary
 	checklist []recovery.Item
-	trouble   error // what Pending, Services and Sets fail with
+	trouble   error // what asking for requests, services and sets fails with
 
 	mu        sync.Mutex
 	decisions []taken
@@ -96,6 +96,16 @@ func (d *fakeDesk) Starts() []slackapp.Start {
 }
 
 func (d *fakeDesk) Pending(context.Context) ([]approval.Book, error) { return d.books, d.trouble }
+
+func (d *fakeDesk) PendingOf(_ context.Context, run recovery.RunRef) ([]approval.Book, error) {
+	var books []approval.Book
+	for _, b := range d.books {
+		if b.Request.Run == run {
+			books = append(books, b)
+		}
+	}
+	return books, d.trouble
+}
 
 func (d *fakeDesk) Services(context.Context) ([]slackapp.ServiceSummary, error) {
 	return d.services, d.trouble

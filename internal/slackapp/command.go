@@ -14,10 +14,10 @@ import (
 // command takes a slash command. All answers are for whoever typed it alone.
 func (a *App) command(ctx context.Context, cmd *slack.SlashCommand, ack acknowledge) {
 	who := asker{User: cmd.UserID, Channel: cmd.ChannelID, URL: cmd.ResponseURL}
-	verb, service, ok := parse(cmd.Text)
+	typed, ok := parse(cmd.Text)
 	name, known := a.desk.Person(cmd.UserID)
 	switch {
-	case verb == "help":
+	case typed.verb == "help":
 		ack(nil)
 		a.answer(ctx, who, help(cmd.Command))
 	case !known:
@@ -26,37 +26,44 @@ func (a *App) command(ctx context.Context, cmd *slack.SlashCommand, ack acknowle
 	case !ok:
 		ack(nil)
 		a.answer(ctx, who, "There is no `"+escape(cmd.Command+" "+line(cmd.Text), 300)+"`.\n"+help(cmd.Command))
-	case verb == "status":
+	case typed.verb == "status":
 		ack(nil)
-		a.answerStatus(ctx, who, service)
-	case verb == "pending":
+		a.answerStatus(ctx, who, typed.service)
+	case typed.verb == "pending":
 		ack(nil)
 		a.answerPending(ctx, who, name)
-	case verb == formRestore:
-		a.openRestore(ctx, who, cmd.TriggerID, service, ack)
-	case service == "":
-		a.openStart(ctx, who, cmd.TriggerID, verb, ack)
+	case typed.verb == formRestore:
+		a.openRestore(ctx, who, cmd.TriggerID, typed.service, ack)
+	case typed.service == "":
+		a.openStart(ctx, who, cmd.TriggerID, typed.verb, ack)
 	default:
-		s := Start{Playbook: playbookBackup, Service: service, By: name}
-		if verb == formDrill {
-			s.Playbook = playbookDrill
-		}
+		s := Start{Playbook: playbookOf[typed.verb], Service: typed.service, To: typed.tag, By: name}
 		a.startNow(ctx, who, cmd.TriggerID, s, ack)
 	}
 }
 
+// words are what was typed after the command.
+type words struct {
+	verb, service, tag string
+}
+
 // parse reads what was typed after the command: nothing asks for help.
-func parse(text string) (verb, service string, ok bool) {
-	words := strings.Fields(text)
-	if len(words) == 0 {
-		return "help", "", true
+func parse(text string) (typed words, ok bool) {
+	list := strings.Fields(text)
+	if len(list) == 0 {
+		return words{verb: "help"}, true
 	}
-	verb = strings.ToLower(words[0])
-	most := map[string]int{"help": len(words), "status": 2, "pending": 1, formBackup: 2, formDrill: 2, formRestore: 2}[verb]
-	if len(words) == 2 {
-		service = words[1]
+	typed.verb = strings.ToLower(list[0])
+	most := map[string]int{
+		"help": len(list), "status": 2, "pending": 1, formBackup: 2, formDrill: 2, formRestore: 2, formRollback: 3,
+	}[typed.verb]
+	if len(list) > 1 {
+		typed.service = list[1]
 	}
-	return verb, service, len(words) <= most
+	if len(list) > 2 {
+		typed.tag = list[2]
+	}
+	return typed, len(list) <= most
 }
 
 func help(command string) markup {
@@ -65,6 +72,7 @@ func help(command string) markup {
 		"`" + c + " backup [SERVICE]` back up and prove it\n" +
 		"`" + c + " drill [SERVICE]` restore the newest backup to staging, and time it\n" +
 		"`" + c + " restore [SERVICE]` choose a recovery set to restore\n" +
+		"`" + c + " rollback [SERVICE [TAG]]` plan the way back to the last known good release, or to a tag\n" +
 		"`" + c + " pending` what waits for a decision\n" +
 		"`" + c + " help` this"
 }

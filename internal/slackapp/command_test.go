@@ -52,12 +52,14 @@ func TestHelp(t *testing.T) {
 	for typed, first := range map[string]string{
 		"": "`/lifeboat status", "help": "`/lifeboat status", "HELP me": "`/lifeboat status",
 		"fly <!here>": "There is no `/lifeboat fly &lt;!here&gt;`.", "drill where2eat now": "There is no `/lifeboat drill where2eat now`.",
-		"pending all": "There is no `/lifeboat pending all`.",
+		"pending all":               "There is no `/lifeboat pending all`.",
+		"rollback where2eat v1 now": "There is no `/lifeboat rollback where2eat v1 now`.",
 	} {
 		s.slash(t, rebecca, typed)
 		text := s.answer(t, rebecca, seen).Text
 		require.Contains(t, text, first, typed)
 		require.Contains(t, text, "`/lifeboat restore [SERVICE]`", typed)
+		require.Contains(t, text, "`/lifeboat rollback [SERVICE [TAG]]`", typed)
 		seen++
 	}
 	require.Empty(t, s.desk.Starts())
@@ -67,7 +69,7 @@ func TestStrangerMayOnlyAskForHelp(t *testing.T) {
 	s := listening(t)
 	s.slash(t, mallory, "help")
 	require.Contains(t, s.answer(t, mallory, 0).Text, "`/lifeboat status")
-	for i, typed := range []string{"status", "pending", "backup where2eat", "drill where2eat", "restore where2eat", "nonsense"} {
+	for i, typed := range []string{"status", "pending", "backup where2eat", "drill where2eat", "restore where2eat", "rollback where2eat", "nonsense"} {
 		s.slash(t, mallory, typed)
 		require.Contains(t, s.answer(t, mallory, i+1).Text, "only help answers you", typed)
 	}
@@ -149,20 +151,22 @@ func TestManyPendingRequestsFit(t *testing.T) {
 	require.NotEmpty(t, buttons(t, answer.Blocks))
 }
 
-func TestBackupAndDrillStartAtOnce(t *testing.T) {
-	for verb, want := range map[string]struct{ playbook, says string }{
-		"backup": {"BackupAndVerify", "The backup of where2eat is started. <http://127.0.0.1:8233/run/slack-"},
-		"drill":  {"RestoreDrill", "The drill of where2eat is started. <http://127.0.0.1:8233/run/slack-"},
+func TestPlaybooksStartAtOnceWhereNothingIsAsked(t *testing.T) {
+	for typed, want := range map[string]struct{ playbook, to, says string }{
+		"backup where2eat":      {"BackupAndVerify", "", "The backup of where2eat is started. <http://127.0.0.1:8233/run/slack-"},
+		"drill where2eat":       {"RestoreDrill", "", "The drill of where2eat is started. <http://127.0.0.1:8233/run/slack-"},
+		"rollback where2eat":    {"Rollback", "", "The rollback of where2eat is started. <http://127.0.0.1:8233/run/slack-"},
+		"RollBack where2eat v1": {"Rollback", "v1", "The rollback of where2eat to v1 is started. <http://127.0.0.1:8233/run/slack-"},
 	} {
-		t.Run(verb, func(t *testing.T) {
+		t.Run(typed, func(t *testing.T) {
 			s := listening(t)
-			s.slash(t, rebecca, verb+" where2eat")
+			s.slash(t, rebecca, typed)
 			require.Contains(t, s.answer(t, rebecca, 0).Text, want.says)
 			starts := s.desk.Starts()
 			require.Len(t, starts, 1)
 			require.NotEmpty(t, starts[0].Key)
 			starts[0].Key = ""
-			require.Equal(t, slackapp.Start{Playbook: want.playbook, Service: "where2eat", By: "rebecca"}, starts[0])
+			require.Equal(t, slackapp.Start{Playbook: want.playbook, Service: "where2eat", To: want.to, By: "rebecca"}, starts[0])
 		})
 	}
 }
@@ -193,12 +197,16 @@ func TestStartIsAnsweredWhateverComesOfIt(t *testing.T) {
 }
 
 func TestServiceIsAskedForInAForm(t *testing.T) {
-	for verb, playbook := range map[string]string{"backup": "BackupAndVerify", "drill": "RestoreDrill"} {
+	for verb, playbook := range map[string]string{"backup": "BackupAndVerify", "drill": "RestoreDrill", "rollback": "Rollback"} {
 		t.Run(verb, func(t *testing.T) {
 			s := listening(t)
 			s.desk.services = summaries()
+			s.desk.services[1].CanRollBack = true
 			s.slash(t, rebecca, verb)
-			s.modal(t, rebecca, holds("where2eat"))
+			view := s.modal(t, rebecca, holds("Choose a service"))
+			if verb == "rollback" {
+				require.NotContains(t, string(view.Blocks), "where2eat", "it cannot be rolled back")
+			}
 			result, err := s.sim.SubmitModal(rebecca, map[string]string{"service": "shop"})
 			require.NoError(t, err)
 			require.Equal(t, "close", result.Action)
@@ -208,6 +216,36 @@ func TestServiceIsAskedForInAForm(t *testing.T) {
 			require.Contains(t, s.answer(t, rebecca, 0).Text, "of shop is started")
 		})
 	}
+}
+
+func TestRollbackOfOneReleaseIsNotThatOfAnother(t *testing.T) {
+	s := listening(t)
+	s.sim.Set(slacksim.Faults{Redeliver: true})
+	s.slash(t, rebecca, "rollback where2eat v1")
+	require.Eventually(t, func() bool { return len(s.desk.Starts()) == 2 }, patience, tick)
+	starts := s.desk.Starts()
+	require.Equal(t, starts[0], starts[1], "delivered again, it is the same")
+	s.sim.Set(slacksim.Faults{})
+	s.slash(t, rebecca, "rollback where2eat v2")
+	require.NotEqual(t, starts[0].Key, s.desk.Starts()[2].Key)
+}
+
+func TestNoServiceCanBeRolledBack(t *testing.T) {
+	s := listening(t)
+	s.desk.services = summaries()
+	s.slash(t, rebecca, "rollback")
+	s.modal(t, rebecca, holds("This cannot be shown now: no service can be rolled back: that needs deploy, and who approves a rollback, in the config"))
+	require.Empty(t, s.desk.Starts())
+}
+
+func TestStatusSaysWhichReleaseRuns(t *testing.T) {
+	s := listening(t)
+	s.desk.services = summaries()
+	s.desk.services[0].Release = "v1.2 <good>"
+	s.slash(t, rebecca, "status")
+	text := s.answer(t, rebecca, 0).Text
+	require.Contains(t, text, "*where2eat* · Rebecca\nRuns v1.2 &lt;good&gt;\nNewest backup")
+	require.Contains(t, text, "*shop*\nNo backup")
 }
 
 func TestFormSaysWhatIsWrong(t *testing.T) {

@@ -3,7 +3,6 @@ package slackapp
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,9 +28,9 @@ type click struct {
 
 func (a *App) click(ctx context.Context, c click) {
 	switch c.action.ActionID {
-	case actionApprove, actionType, actionReject, actionSnooze, actionDetails:
+	case actionApprove, actionType, actionChoose, actionReject, actionSnooze, actionDetails:
 		a.requestClick(ctx, c)
-	case actionBackup, actionDrill:
+	case actionBackup, actionDrill, actionRollback:
 		a.startClick(ctx, c)
 	case actionRestore:
 		a.openRestore(ctx, c.who, c.trigger, c.action.Value, c.ack)
@@ -72,6 +71,8 @@ func (a *App) requestClick(ctx context.Context, c click) {
 	case actionType:
 		a.open(ctx, c.who, c.trigger, confirmForm(label, form))
 		c.ack(nil)
+	case actionChoose:
+		a.openChoose(ctx, c, form)
 	case actionReject:
 		a.open(ctx, c.who, c.trigger, rejectForm(label, form))
 		c.ack(nil)
@@ -135,18 +136,29 @@ func rejectForm(label string, p private) slack.ModalViewRequest {
 
 // confirmForm asks to type what will be replaced.
 func confirmForm(label string, p private) slack.ModalViewRequest {
-	input := slack.NewPlainTextInputBlockElement(nil, inputConfirm).WithMaxLength(maxHeader)
-	return form(formConfirm, "Are you sure?", orElse(label, "Approve"), p,
-		section("*"+escape(p.Ref.What, 600)+"*\n"+escape(p.Ref.Where, 600)),
-		section("⚠️ This replaces data."),
-		slack.NewInputBlock(inputConfirm, plainText(fmt.Sprintf("Type %q to confirm", p.Ref.Confirm), 2*maxHeader), nil, input))
+	about := section("*" + escape(p.Ref.What, 600) + "*\n" + escape(p.Ref.Where, 600))
+	return form(formConfirm, "Are you sure?", orElse(label, "Approve"), p, append([]slack.Block{about}, confirmInput(p.Ref.Confirm)...)...)
 }
+
+func confirmInput(text string) []slack.Block {
+	input := slack.NewPlainTextInputBlockElement(nil, inputConfirm).WithMaxLength(maxHeader)
+	return []slack.Block{
+		section("⚠️ This replaces data."),
+		slack.NewInputBlock(inputConfirm, plainText(fmt.Sprintf("Type %q to confirm", text), 2*maxHeader), nil, input),
+	}
+}
+
+func notTyped(text string) string { return fmt.Sprintf("That is not %q: nothing was approved.", text) }
 
 // submitDecision takes a form in which somebody decided.
 func (a *App) submitDecision(ctx context.Context, s submission, d approval.Decision, field string) {
 	answer, err := a.decide(ctx, s.name, s.form.Ref, d)
 	if err != nil { // the form stays open, to be submitted again
 		s.ack(wrong(field, "This could not be handed over, and does not count yet: "+err.Error()))
+		return
+	}
+	if !answer.Accepted && d.Choice != "" { // another choice may count
+		s.ack(wrong(field, "This does not count: "+answer.Text))
 		return
 	}
 	s.ack(nil)
@@ -165,7 +177,7 @@ func (a *App) submitReason(ctx context.Context, s submission) {
 func (a *App) submitConfirmation(ctx context.Context, s submission) {
 	typed := strings.TrimSpace(s.values[inputConfirm].Value) // phones add spaces
 	if typed != s.form.Ref.Confirm {
-		s.ack(wrong(inputConfirm, fmt.Sprintf("That is not %q: nothing was approved.", s.form.Ref.Confirm)))
+		s.ack(wrong(inputConfirm, notTyped(s.form.Ref.Confirm)))
 		return
 	}
 	a.submitDecision(ctx, s, approval.Decision{Verdict: approval.Approve, Confirm: typed}, inputConfirm)
@@ -173,15 +185,11 @@ func (a *App) submitConfirmation(ctx context.Context, s submission) {
 
 // details shows all there is to know about a request.
 func (a *App) details(ctx context.Context, p private) slack.ModalViewRequest {
-	books, err := a.pending(ctx)
-	if err != nil {
-		return message("Details", "This cannot be looked up now: "+escape(err.Error(), 600), p)
+	b, refusal := a.look(ctx, p.Ref)
+	if b == nil {
+		return message("Details", refusal, p)
 	}
-	i := slices.IndexFunc(books, func(b approval.Book) bool { return b.Request.ID == p.Ref.Request })
-	if i < 0 {
-		return message("Details", "This request is not open any more.", p)
-	}
-	return form(formMessage, "Details", "", p, a.render.details(&books[i])...)
+	return form(formMessage, "Details", "", p, a.render.details(b)...)
 }
 
 // queryTimeout bounds what the Desk is asked to show.

@@ -22,6 +22,8 @@ type Desk interface {
 	Start(ctx context.Context, s Start) (Started, error)
 	// Pending lists the requests that wait for a decision.
 	Pending(ctx context.Context) ([]approval.Book, error)
+	// PendingOf lists those of one run.
+	PendingOf(ctx context.Context, run recovery.RunRef) ([]approval.Book, error)
 	Services(ctx context.Context) ([]ServiceSummary, error)
 	// Checklist answers from evidence whether a service is ready for the worst.
 	Checklist(ctx context.Context, service string) ([]recovery.Item, error)
@@ -34,18 +36,20 @@ type Desk interface {
 
 // The playbooks that people start from Slack.
 const (
-	playbookBackup  = "BackupAndVerify"
-	playbookDrill   = "RestoreDrill"
-	playbookRestore = "Restore"
+	playbookBackup   = "BackupAndVerify"
+	playbookDrill    = "RestoreDrill"
+	playbookRestore  = "Restore"
+	playbookRollback = "Rollback"
 )
 
 // Start asks for a run of a playbook.
 type Start struct {
-	Playbook string // BackupAndVerify, RestoreDrill or Restore
+	Playbook string // BackupAndVerify, RestoreDrill, Restore or Rollback
 	Service  string
 	Set      recovery.SetID // empty: the playbook chooses
 	Sources  []string       // empty: all
 	Beside   bool           // restore beside production and leave it there
+	To       string         // the release to roll back to, by its tag; empty: the playbook chooses
 	By       string         // a person's name
 	Key      string         // the same for a command or form that Slack delivers again
 }
@@ -68,6 +72,8 @@ type ServiceSummary struct {
 	RPOMet         bool
 	LastDrill      *DrillSummary // nil if there was none
 	NextDrill      time.Time     // zero if none is planned
+	Release        string        // what is deployed and what is known of it: "v1.2 (good)"; empty if that was not looked up
+	CanRollBack    bool          // the config says how
 	Todo           []string      // what somebody must do, one line each; plain text
 	Trouble        string        // why some of this is not known: the bucket does not answer, …
 }

@@ -30,12 +30,23 @@ func (r renderer) details(b *approval.Book) []slack.Block {
 		blocks = append(blocks, slack.NewDividerBlock())
 		blocks = append(blocks, sections(factLines(q.Facts, 1000))...)
 	}
+	if len(q.Choices) > 0 {
+		lines := choiceLines(q.Choices, 1)
+		for i, c := range q.Choices {
+			lines[i] += " · key `" + escape(line(c.Key), 300) + "`"
+		}
+		blocks = append(blocks, slack.NewDividerBlock())
+		blocks = append(blocks, sections(append([]markup{"*To choose from:*"}, lines...))...)
+	}
 	decided := append(r.votes(b, 1), refusals(b)...)
 	if len(decided) > 0 {
 		blocks = append(blocks, slack.NewDividerBlock())
 		blocks = append(blocks, sections(decided)...)
 	}
 	byHand := "starter decide " + q.Run.WorkflowID + " approve"
+	if len(q.Choices) > 0 {
+		byHand += " --choose KEY"
+	}
 	if q.Confirm != "" {
 		byHand += " --confirm " + q.Confirm
 	}

@@ -3,6 +3,7 @@ package slackapp
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/slack-go/slack"
 	"go.uber.org/zap"
@@ -10,12 +11,14 @@ import (
 
 // The forms: what comes back as callback_id when one is submitted.
 const (
-	formReject  = "reject"
-	formConfirm = "confirm"
-	formBackup  = "backup"
-	formDrill   = "drill"
-	formRestore = "restore"
-	formMessage = "message" // nothing to submit
+	formReject   = "reject"
+	formConfirm  = "confirm"
+	formChoose   = "choose"
+	formBackup   = "backup"
+	formDrill    = "drill"
+	formRollback = "rollback"
+	formRestore  = "restore"
+	formMessage  = "message" // nothing to submit
 )
 
 // private is what a form carries from its opening to its submission.
@@ -99,8 +102,8 @@ type submission struct {
 
 func (a *App) submission(ctx context.Context, ic *slack.InteractionCallback, s submission) {
 	s.view, s.values = ic.View.ID, inputs(ic.View.State)
-	decides := ic.View.CallbackID == formReject || ic.View.CallbackID == formConfirm
-	if decides && s.form.Ref == nil {
+	decides := []string{formReject, formConfirm, formChoose}
+	if slices.Contains(decides, ic.View.CallbackID) && s.form.Ref == nil {
 		s.ack(nil)
 		a.answer(ctx, s.who, "This form cannot be read any more, and changed nothing. Please open it again.")
 		return
@@ -110,10 +113,10 @@ func (a *App) submission(ctx context.Context, ic *slack.InteractionCallback, s s
 		a.submitReason(ctx, s)
 	case formConfirm:
 		a.submitConfirmation(ctx, s)
-	case formBackup:
-		a.submitStart(ctx, s, playbookBackup)
-	case formDrill:
-		a.submitStart(ctx, s, playbookDrill)
+	case formChoose:
+		a.submitChoice(ctx, s)
+	case formBackup, formDrill, formRollback:
+		a.submitStart(ctx, s, playbookOf[ic.View.CallbackID])
 	case formRestore:
 		a.submitRestore(ctx, s)
 	default:

@@ -66,11 +66,7 @@ func (a *App) homeServices(ctx context.Context) []slack.Block {
 	var blocks []slack.Block
 	for i := range services[:min(len(services), shownServices)] {
 		s := &services[i]
-		blocks = append(blocks, section(standing(s)), slack.NewActionBlock(clip("service/"+s.Service, maxBlockID),
-			slack.NewButtonBlockElement(actionBackup, s.Service, plainText("Back up", maxButton)),
-			slack.NewButtonBlockElement(actionDrill, s.Service, plainText("Drill", maxButton)),
-			slack.NewButtonBlockElement(actionRestore, s.Service, plainText("Restore…", maxButton)),
-			slack.NewButtonBlockElement(actionCheck, s.Service, plainText("Checklist", maxButton))))
+		blocks = append(blocks, section(standing(s)), slack.NewActionBlock(clip("service/"+s.Service, maxBlockID), serviceButtons(s)...))
 	}
 	if rest := len(services) - shownServices; rest > 0 {
 		blocks = append(blocks, small(markup(fmt.Sprintf("…and %d more: /lifeboat status", rest))))
@@ -78,11 +74,25 @@ func (a *App) homeServices(ctx context.Context) []slack.Block {
 	return blocks
 }
 
+func serviceButtons(s *ServiceSummary) []slack.BlockElement {
+	button := func(action, label string) slack.BlockElement {
+		return slack.NewButtonBlockElement(action, s.Service, plainText(label, maxButton))
+	}
+	buttons := []slack.BlockElement{button(actionBackup, "Back up"), button(actionDrill, "Drill"), button(actionRestore, "Restore…")}
+	if s.CanRollBack {
+		buttons = append(buttons, button(actionRollback, "Roll back"))
+	}
+	return append(buttons, button(actionCheck, "Checklist"))
+}
+
 // standing says in a few lines how a service stands.
 func standing(s *ServiceSummary) markup {
 	text := "*" + escape(s.Service, 100) + "*"
 	if s.Owner != "" {
 		text += " · " + escape(line(s.Owner), 100)
+	}
+	if s.Release != "" {
+		text += "\nRuns " + escape(line(s.Release), 200)
 	}
 	text += "\n" + readBack(s) + "\n" + proven(s) + "\n" + lastDrill(s.LastDrill)
 	if !s.NextDrill.IsZero() {

@@ -116,6 +116,22 @@ func TestHomeButtons(t *testing.T) {
 	require.Empty(t, s.sim.Messages())
 }
 
+func TestHomeRollsBackWhatCanBe(t *testing.T) {
+	s := listening(t)
+	s.desk.services = summaries()
+	s.desk.services[0].CanRollBack, s.desk.services[0].Release = true, "v1.2 (good)"
+	require.Contains(t, s.home(t, rebecca, "*shop*"), "Runs v1.2 (good)\n")
+	require.Contains(t, string(s.sim.Home(rebecca)), `"start-rollback"`)
+	require.Equal(t, "where2eat", buttons(t, s.sim.Home(rebecca))["start-rollback"]["value"], "not shop")
+
+	require.NoError(t, s.sim.ClickHome(rebecca, "start-rollback", "where2eat"))
+	s.homeShows(t, rebecca, "The rollback of where2eat is started.")
+	require.Len(t, s.desk.Starts(), 1)
+	require.Equal(t, "Rollback", s.desk.Starts()[0].Playbook)
+	require.Equal(t, "where2eat", s.desk.Starts()[0].Service)
+	require.Error(t, s.sim.ClickHome(rebecca, "start-rollback", "shop"))
+}
+
 func TestHomeSaysWhatToDo(t *testing.T) {
 	s := listening(t)
 	summary := summaries()[0]

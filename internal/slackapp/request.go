@@ -15,7 +15,8 @@ import (
 // The verbs of a request's buttons.
 const (
 	actionApprove = "approve"
-	actionType    = "approve-typed" // approves once a text was typed
+	actionType    = "approve-typed"  // approves once a text was typed
+	actionChoose  = "approve-choose" // approves once one thing was chosen
 	actionReject  = "reject"
 	actionSnooze  = "snooze"
 	actionDetails = "details"
@@ -77,6 +78,9 @@ func (r renderer) request(b *approval.Book, share int) []slack.Block {
 	if len(q.Facts) > 0 {
 		blocks = append(blocks, section(stack(factLines(q.Facts, 300/share), (maxSection-100)/share)))
 	}
+	if len(q.Choices) > 0 {
+		blocks = append(blocks, section("*To choose from:*\n"+stack(choiceLines(q.Choices, share), (maxSection-100)/share)))
+	}
 	if votes := r.votes(b, share); len(votes) > 0 {
 		blocks = append(blocks, section(stack(votes, maxSection/share)))
 	}
@@ -134,12 +138,17 @@ func controls(q *approval.Request) slack.Block {
 
 func approveButton(q *approval.Request, value string) *slack.ButtonBlockElement {
 	label := orElse(q.Approve, "Approve")
+	if len(q.Choices) > 0 {
+		label = orElse(q.Approve, "Choose…")
+	}
 	button := slack.NewButtonBlockElement(actionApprove, value, plainText(label, maxButton)).WithStyle(slack.StylePrimary)
 	if q.Destructive {
 		button.WithStyle(slack.StyleDanger)
 	}
 	switch {
-	case q.Confirm != "": // the form that opens is the second question
+	case len(q.Choices) > 0: // the form that opens is the second question
+		button.ActionID = actionChoose
+	case q.Confirm != "": // and so it is here
 		button.ActionID = actionType
 	case q.Destructive:
 		button.WithConfirm(slack.NewConfirmationBlockObject(
@@ -174,7 +183,8 @@ func (r renderer) decisions(books []approval.Book, share int) markup {
 func (r renderer) votes(b *approval.Book, share int) []markup {
 	lines := make([]markup, len(b.Votes))
 	approvals := 0
-	for i, v := range b.Votes {
+	for i := range b.Votes {
+		v := &b.Votes[i]
 		text := r.person(v.By) + " " + moment(v.At, timeOnly)
 		switch v.Verdict {
 		case approval.Reject:
@@ -186,7 +196,7 @@ func (r renderer) votes(b *approval.Book, share int) []markup {
 			text = "Put off for " + markup(b.Request.Snooze.String()) + " by " + text
 		case approval.Approve, approval.Undecided:
 			approvals++
-			text = "Approved by " + text + markup(fmt.Sprintf(" (%d of %d)", approvals, b.Request.Needed()))
+			text = "Approved by " + text + markup(fmt.Sprintf(" (%d of %d)", approvals, b.Request.Needed())) + chosen(&b.Request, v, share)
 		}
 		lines[i] = text + remarks(v)
 	}
@@ -194,7 +204,7 @@ func (r renderer) votes(b *approval.Book, share int) []markup {
 }
 
 // remarks says by which door a vote came, where that matters.
-func remarks(v approval.Vote) markup {
+func remarks(v *approval.Vote) markup {
 	var text markup
 	switch {
 	case !v.Verified:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,11 +16,12 @@ import (
 
 // The buttons and menus that start playbooks.
 const (
-	actionBackup  = "start-backup"
-	actionDrill   = "start-drill"
-	actionCheck   = "checklist"
-	actionRestore = "start-restore"
-	actionService = "choose-service" // the first step of a restore
+	actionBackup   = "start-backup"
+	actionDrill    = "start-drill"
+	actionRollback = "start-rollback"
+	actionCheck    = "checklist"
+	actionRestore  = "start-restore"
+	actionService  = "choose-service" // the first step of a restore
 )
 
 // The inputs of the forms: each the id of its block and of its action.
@@ -39,7 +41,7 @@ const (
 // delivers it.
 func startKey(id string, s *Start) string {
 	hash := sha256.New()
-	for _, part := range append([]string{id, s.Playbook, s.Service, string(s.Set), fmt.Sprint(s.Beside)}, s.Sources...) {
+	for _, part := range append([]string{id, s.Playbook, s.Service, string(s.Set), fmt.Sprint(s.Beside), s.To}, s.Sources...) {
 		_, _ = fmt.Fprintf(hash, "%d:%s\n", len(part), part)
 	}
 	return "slack-" + hex.EncodeToString(hash.Sum(nil))[:16]
@@ -56,6 +58,9 @@ func (a *App) start(ctx context.Context, id string, s Start) (markup, error) {
 		return "", err
 	}
 	text := markup(playbookWords[s.Playbook]) + " of " + escape(s.Service, 100)
+	if s.To != "" {
+		text += " to " + escape(s.To, 100)
+	}
 	if started.Again {
 		text += " was started already."
 	} else {
@@ -67,7 +72,13 @@ func (a *App) start(ctx context.Context, id string, s Start) (markup, error) {
 	return text, nil
 }
 
-var playbookWords = map[string]string{playbookBackup: "The backup", playbookDrill: "The drill", playbookRestore: "The restore"}
+var playbookWords = map[string]string{
+	playbookBackup: "The backup", playbookDrill: "The drill", playbookRestore: "The restore", playbookRollback: "The rollback",
+}
+
+// playbookOf says which playbook is started by a verb of the slash command, and by the
+// form of the same name.
+var playbookOf = map[string]string{formBackup: playbookBackup, formDrill: playbookDrill, formRollback: playbookRollback}
 
 func notStarted(err error) markup { return "This was not started: " + escape(err.Error(), 1000) }
 
@@ -85,23 +96,21 @@ func (a *App) startNow(ctx context.Context, who asker, id string, s Start, ack a
 
 // startClick is a click on a button that starts a playbook.
 func (a *App) startClick(ctx context.Context, c click) {
-	s := Start{Playbook: playbookBackup, Service: c.action.Value, By: c.name}
-	if c.action.ActionID == actionDrill {
-		s.Playbook = playbookDrill
-	}
-	a.startNow(ctx, c.who, c.trigger, s, c.ack)
+	playbook := map[string]string{actionBackup: playbookBackup, actionDrill: playbookDrill, actionRollback: playbookRollback}[c.action.ActionID]
+	a.startNow(ctx, c.who, c.trigger, Start{Playbook: playbook, Service: c.action.Value, By: c.name}, c.ack)
 }
 
-// openStart opens the form that asks which service to back up, or to drill.
+// openStart opens the form that asks which service to back up, to drill, or to roll
+// back.
 func (a *App) openStart(ctx context.Context, who asker, trigger, callback string, ack acknowledge) {
-	title := map[string]string{formBackup: "Back up", formDrill: "Drill"}[callback]
+	title := map[string]string{formBackup: "Back up", formDrill: "Drill", formRollback: "Roll back"}[callback]
 	p := private{Who: who}
 	view := a.open(ctx, who, trigger, message(title, "Looking at the services…", p))
 	ack(nil)
 	if view == "" {
 		return
 	}
-	options, err := a.serviceOptions(ctx)
+	options, err := a.serviceOptions(ctx, callback)
 	if err != nil {
 		a.update(ctx, view, message(title, cannotList(err), p))
 		return
@@ -115,13 +124,20 @@ func (a *App) openStart(ctx context.Context, who asker, trigger, callback string
 
 func cannotList(err error) markup { return "This cannot be shown now: " + escape(err.Error(), 600) }
 
-func (a *App) serviceOptions(ctx context.Context) ([]*slack.OptionBlockObject, error) {
+// serviceOptions lists the services for which a form can be used.
+func (a *App) serviceOptions(ctx context.Context, callback string) ([]*slack.OptionBlockObject, error) {
 	services, err := a.services(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if len(services) == 0 {
-		return nil, fmt.Errorf("there is no service in the config")
+		return nil, errors.New("there is no service in the config")
+	}
+	if callback == formRollback {
+		services = slices.DeleteFunc(slices.Clone(services), func(s ServiceSummary) bool { return !s.CanRollBack })
+	}
+	if len(services) == 0 {
+		return nil, errors.New("no service can be rolled back: that needs deploy, and who approves a rollback, in the config")
 	}
 	options := make([]*slack.OptionBlockObject, 0, len(services))
 	for _, s := range services[:min(len(services), maxOptions)] {
@@ -174,7 +190,7 @@ func (a *App) openRestore(ctx context.Context, who asker, trigger, service strin
 
 // chooseService is the first step: choosing leads on.
 func (a *App) chooseService(ctx context.Context, view string, p private) {
-	options, err := a.serviceOptions(ctx)
+	options, err := a.serviceOptions(ctx, formRestore)
 	if err != nil {
 		a.update(ctx, view, message("Restore", cannotList(err), p))
 		return

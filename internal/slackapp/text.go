@@ -27,6 +27,8 @@ const (
 	maxValue        = 2000
 	maxOption       = 75
 	maxOptions      = 100
+	maxRadio        = 10 // options of radio buttons
+	maxOptionValue  = 150
 	maxModalTitle   = 24 // and the modal's buttons
 	maxMetadata     = 3000
 	maxBlockID      = 255

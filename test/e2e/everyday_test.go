@@ -78,7 +78,7 @@ func TestEveryDayWithoutAnyone(t *testing.T) {
 		require.Equal(t, "yes", answers[key], key)
 	}
 	require.Equal(t, "no", answers["drill"], "none was made yet")
-	require.Equal(t, "notKnown", answers["rollback"])
+	require.Equal(t, "no", answers["rollback"], "none was made yet")
 }
 
 // checklist is what `check` says.

@@ -209,6 +209,21 @@ func (r *Rig) Processes() []string {
 	return found
 }
 
+// Supervisors lists the processes that supervise commands which run at most once.
+func (r *Rig) Supervisors() (pids []int) {
+	r.t.Helper()
+	out, err := exec.Command("ps", "-eo", "pid=,args=").Output()
+	require.NoError(r.t, err)
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) == 4 && fields[2] == "supervise" && strings.HasPrefix(fields[3], r.Dir) {
+			pid, err := strconv.Atoi(fields[0])
+			require.NoError(r.t, err)
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // owns says whether a process has this rig's addresses in its environment.
 func (r *Rig) owns(pid string) bool {
 	env, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))

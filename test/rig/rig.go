@@ -35,7 +35,9 @@ func Main(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	const module = "github.com/lifeboat-run/lifeboat/"
-	build := exec.Command("go", "build", "-o", dir+"/", module+"worker", module+"starter", module+"examples/where2eat")
+	// With the flags of 'make build' and of deploy.sh, so that all share what is compiled.
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+"/", module+"worker", module+"starter", module+"examples/where2eat", module+"examples/where2eat/proxy")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the programs:", err)

@@ -41,12 +41,24 @@ func (r *Rig) Await(what string, is func() bool) {
 func (r *Rig) AwaitPending(run string) approval.Book {
 	r.t.Helper()
 	var books []approval.Book
-	c := r.Client()
 	r.Await(run+" does not ask for a decision", func() bool {
-		value, err := c.QueryWorkflow(context.Background(), run, "", workflows.QueryPending)
-		return err == nil && value.Get(&books) == nil && len(books) == 1
+		books = r.Pending(run)
+		return len(books) == 1
 	})
 	return books[0]
+}
+
+// Pending lists the requests of a run that wait for a decision; none while no worker
+// answers.
+func (r *Rig) Pending(run string) (books []approval.Book) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	value, err := r.Client().QueryWorkflow(ctx, run, "", workflows.QueryPending)
+	if err != nil || value.Get(&books) != nil {
+		return nil
+	}
+	return books
 }
 
 // AwaitPendingOf waits until the only run of a playbook waits for a decision.

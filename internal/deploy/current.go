@@ -1,0 +1,166 @@
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/release"
+)
+
+// askTimeout bounds a request to the service.
+const askTimeout = 10 * time.Second
+
+// Current is the release that is deployed. Its commit is that which is said with it,
+// else that of the tag in Git; none if nobody knows it.
+func (h *Host) Current(ctx context.Context) (*release.Tag, error) {
+	var (
+		tag release.Tag
+		err error
+	)
+	if current := h.Spec.Current; len(current.Command) > 0 {
+		tag, err = h.currentOfCommand(ctx)
+	} else {
+		tag, err = currentAt(ctx, current)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h.Spec.Repo != "" {
+		if commit, err := h.commitOf(ctx, tag); err == nil && commit != "" { // it is of use where Git answers
+			tag.Commit = commit
+		}
+	}
+	return &tag, ctx.Err()
+}
+
+func (h *Host) currentOfCommand(ctx context.Context) (release.Tag, error) {
+	c := h.Spec.Command("current", h.Spec.Current.Command, "", "", "")
+	out, err := h.run(ctx, c)
+	if err != nil {
+		return release.Tag{}, err
+	}
+	first, _, _ := strings.Cut(out, "\n")
+	tag, err := readTag(first)
+	if err != nil {
+		return release.Tag{}, recovery.NewFault(recovery.Permanent, fmt.Errorf("learn from deploy.current which release is deployed: %w", err),
+			"its command must print the tag in its first line, and may print the commit after it")
+	}
+	return tag, nil
+}
+
+func currentAt(ctx context.Context, spec recovery.CurrentSpec) (release.Tag, error) {
+	failed := func(kind recovery.FaultKind, err error, hint string) (release.Tag, error) {
+		return release.Tag{}, recovery.NewFault(kind, fmt.Errorf("ask %s which release is deployed: %w", redact(spec.URL), err), hint)
+	}
+	status, body, err := get(ctx, spec.URL)
+	switch {
+	case ctx.Err() != nil:
+		return release.Tag{}, ctx.Err()
+	case err != nil:
+		return failed(recovery.Unavailable, err, "see that the service answers there, or mend deploy.current.url in the config")
+	case status >= http.StatusInternalServerError:
+		return failed(recovery.Unavailable, fmt.Errorf("want status 200, got %d", status), "")
+	case status != http.StatusOK:
+		return failed(recovery.Permanent, fmt.Errorf("want status 200, got %d", status), "mend deploy.current.url in the config")
+	}
+	value, err := lookUp(body, spec.Field)
+	if err == nil {
+		err = release.CheckTag(value)
+	}
+	if err != nil {
+		return failed(recovery.Permanent, err, "mend deploy.current.field in the config, or what the service answers")
+	}
+	return release.Tag{Tag: value}, nil
+}
+
+// get asks straight, through no proxy, and follows no redirect.
+func get(ctx context.Context, address string) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, fmt.Errorf("no answer within %s", recovery.Duration(askTimeout)))
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, nil, bare(err)
+	}
+	client := &http.Client{
+		Transport:     &http.Transport{DialContext: (&net.Dialer{}).DialContext, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
+	if err == nil {
+		defer response.Body.Close()
+		status = response.StatusCode
+		body, err = io.ReadAll(io.LimitReader(response.Body, maxOutput+1))
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return 0, nil, context.Cause(ctx)
+	case err != nil:
+		return 0, nil, bare(err)
+	}
+	return status, body, nil
+}
+
+// bare takes the address out of an error of net/http: it may hold a secret.
+func bare(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
+
+// redact leaves of an address what is safe to print: no user, no query.
+func redact(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "deploy.current.url"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// lookUp finds a text or number in a JSON answer by a dotted path, e.g.
+// "releases.0.tag". An error never quotes the answer: it is the service's.
+func lookUp(body []byte, path string) (string, error) {
+	if len(body) > maxOutput {
+		return "", fmt.Errorf("want an answer of at most %d bytes", maxOutput)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return "", errors.New("want an answer in JSON")
+	}
+	for part := range strings.SplitSeq(path, ".") {
+		value = member(value, part)
+	}
+	switch v := value.(type) {
+	case string:
+		return v, nil
+	case json.Number:
+		return v.String(), nil
+	}
+	return "", fmt.Errorf("want a text or number at %q", path)
+}
+
+// member is a field of an object, or an element of a list; nil if there is none.
+func member(value any, name string) any {
+	switch container := value.(type) {
+	case map[string]any:
+		return container[name]
+	case []any:
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(container) {
+			return container[i]
+		}
+	}
+	return nil
+}
