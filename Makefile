@@ -26,7 +26,7 @@ replay: ## replay the recorded workflow histories alone
 
 fuzz: ## fuzz every reader of foreign bytes for 20 seconds
 	@grep -rEo --include='*_test.go' '^func Fuzz\w+' . | sed 's/:func / /' | while read -r file name; do \
-		echo "$$name in $${file%/*}"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime 20s "$${file%/*}" || exit 1; \
+		echo "$$name in $${file%/*}"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime 20s -fuzzminimizetime 10x "$${file%/*}" || exit 1; \
 	done
 
 bench: tools ## measure backup and restore of about 1 GB against stock tools

@@ -77,6 +77,7 @@ playbooks, and shows what they left.
 		c.rollbackCommand(),
 		c.releasesCommand(),
 		c.smokeDeployCommand(),
+		c.runbooksCommand(),
 		c.pendingCommand(),
 		c.decideCommand(),
 		c.timelineCommand(),

@@ -46,6 +46,7 @@ type Config struct {
 	Slack        *Slack              `yaml:"slack" jsonschema_description:"Where cards are posted, with buttons to decide. Without it, decisions are made with starter or in the Temporal UI."`
 	MailServer   *Mail               `yaml:"mail" jsonschema_description:"How mail is sent. Without it, none is."`
 	Digest       *Digest             `yaml:"digest" jsonschema_description:"One message a day that says how all services stand. Without it, none is sent."`
+	Runbooks     string              `yaml:"runbooks" jsonschema_description:"A folder with runbook pages of your own, NAME.md; a page there replaces the one of the same name that comes with Lifeboat. Relative to this file, or absolute."`
 	Services     []Service           `yaml:"services" jsonschema:"required" jsonschema_description:"The services that are backed up."`
 
 	file       string // as it was named
@@ -115,6 +116,7 @@ type Service struct {
 	Live       *Live             `yaml:"live" jsonschema_description:"How the running service is seen to be well after a restore."`
 	Commands   Commands          `yaml:"commands" jsonschema_description:"Commands that stop and start the service. Needed to restore a service with two sources."`
 	Deploy     *Deploy           `yaml:"deploy" jsonschema_description:"How its releases are deployed. Without it, none can be rolled back."`
+	Variables  map[string]string `yaml:"variables" jsonschema_description:"What runbook pages fill in for {NAME}, such as restart: systemctl restart where2eat. One line each. They are shown, so that no secret belongs here."`
 	Undo       recovery.Duration `yaml:"undo" jsonschema_description:"How long a restore can be undone by a button; 24h by default."`
 	Policies   Policies          `yaml:"policies" jsonschema_description:"Who decides which step, where it is another than under approvals."`
 }
@@ -305,6 +307,15 @@ func (c *Config) File() string { return c.file }
 // StateFolder returns the folder on this host, absolute, where the worker notes how
 // commands ended that run at most once.
 func (c *Config) StateFolder() string { return c.absolute(c.Worker.State) }
+
+// RunbooksFolder returns the folder, absolute, with the user's own runbook pages;
+// empty if there is none.
+func (c *Config) RunbooksFolder() string {
+	if c.Runbooks == "" {
+		return ""
+	}
+	return c.absolute(c.Runbooks)
+}
 
 // TemporalAddress returns host:port of Temporal; TEMPORAL_ADDRESS wins.
 func (c *Config) TemporalAddress() string {

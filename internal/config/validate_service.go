@@ -35,6 +35,7 @@ func (v *validator) service(path string, s *Service) {
 	if s.Deploy != nil {
 		v.deploy(path+".deploy", s)
 	}
+	v.variables(path+".variables", s.Variables)
 	v.policies(path+".policies", &s.Policies)
 }
 
