@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
@@ -53,6 +54,7 @@ type Config struct {
 	dir        string // absolute; relative references start here
 	digest     string
 	references []reference
+	ref        func() recovery.ConfigRef // asks Git once, for all services
 }
 
 // Temporal says where Temporal answers.
@@ -225,6 +227,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	}
 	digest := sha256.Sum256(data)
 	c := &Config{file: path, dir: filepath.Dir(absolute), digest: hex.EncodeToString(digest[:])}
+	c.ref = sync.OnceValue(c.findRef)
 	d := newDecoder(path)
 	if root := d.parse(data); root != nil {
 		d.decode(root, c)
@@ -251,7 +254,7 @@ func (c *Config) setDefaults() {
 		fill(&c.MailServer.Security, recovery.MailStartTLS)
 	}
 	if c.Digest != nil {
-		fill(&c.Digest.Every, defaultDigest)
+		fill(&c.Digest.Every, defaultDigest.Clear(time.Now(), location(c.TimeZone)))
 	}
 	c.Approvals.Policies.setDefaults()
 	for i := range c.Destinations {

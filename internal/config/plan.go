@@ -98,8 +98,8 @@ func (s *Smoke) spec() *recovery.SmokeSpec {
 	return spec
 }
 
-// ref says which configuration this is. What Git cannot say is left out.
-func (c *Config) ref() recovery.ConfigRef {
+// findRef says which configuration this is. What Git cannot say is left out.
+func (c *Config) findRef() recovery.ConfigRef {
 	ref := recovery.ConfigRef{Digest: c.digest}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -48,19 +48,30 @@ var (
 
 // setScheduleDefaults fills in when a service's playbooks run and what is kept.
 func (s *Service) setScheduleDefaults() {
+	zone := location(s.TimeZone)
+	later := func(c recovery.Cadence) recovery.Cadence { return c.Clear(time.Now(), zone) }
 	for i := range s.Sources {
 		source := &s.Sources[i]
 		fill(&source.Every, s.Schedule.Backup)
-		fill(&source.Every, fitting(source.RPO, hours))
+		fill(&source.Every, later(fitting(source.RPO, hours)))
 		fill(&source.Retention, s.Retention)
 	}
-	fill(&s.Schedule.Verify, defaultVerify)
-	fill(&s.Schedule.Drill, defaultDrill)
-	fill(&s.Schedule.Prune, defaultPrune)
+	fill(&s.Schedule.Verify, later(defaultVerify))
+	fill(&s.Schedule.Drill, later(defaultDrill))
+	fill(&s.Schedule.Prune, later(defaultPrune))
 	if s.Deploy != nil && s.Deploy.Staging != nil {
-		fill(&s.Schedule.SmokeDeploy, defaultSmokeDeploy)
+		fill(&s.Schedule.SmokeDeploy, later(defaultSmokeDeploy))
 	}
 	fill(&s.KeepSafety, defaultSafety)
+}
+
+// location is the time zone of that name; UTC for a name that is reported elsewhere.
+func location(name string) *time.Location {
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // hours are the cadences that backups have by default, and longer the others that

@@ -176,3 +176,32 @@ func TestPrices(t *testing.T) {
 	require.Zero(t, *prices.Destinations["disk"].Default, "nothing is a price as well")
 	require.Empty(t, prices.Destinations["disk"].Classes)
 }
+
+// Temporal starts nothing at a time that does not exist: for a daily backup, a day
+// without one.
+func TestTimesThatClocksLeapOver(t *testing.T) {
+	cfg, err := parseSmall(t, "services:", "timeZone: Europe/Helsinki\nservices:")
+	require.NoError(t, err)
+	plan, err := cfg.Plan("where2eat")
+	require.NoError(t, err)
+	require.Equal(t, "24h at 04:00", plan.Sources[0].Every.String(), "the default is moved")
+	require.Equal(t, "24h at 05:00", plan.Schedules.Prune.String())
+
+	_, err = parseSmall(t, "services:", "timeZone: Europe/Berlin\nservices:",
+		"    sources:", "    schedule: { prune: 24h at 02:15, verify: weekly on sunday at 02:30, backup: 12h at 02:30, drill: quarterly on 15 at 02:30 }\n    sources:",
+		"path: data/notes.db", "path: data/notes.db, every: 24h at 02:45")
+	var problems *config.Problems
+	require.ErrorAs(t, err, &problems)
+	var lines []string
+	for _, p := range problems.List {
+		lines = append(lines, p.Field+": "+p.Message+"; "+p.Mend)
+	}
+	require.Len(t, lines, 3, "a leap of a cadence of hours is made up for soon, and none falls on the 15th: %s", lines)
+	for i, want := range []string{
+		`^services\[0\].schedule.prune: is a time that clocks in Europe/Berlin leap over on 20\d\d-03-\d\d: nothing would run on that day; write "24h at 03:15"$`,
+		`^services\[0\].schedule.verify: is a time .*; write "weekly on sunday at 03:30"$`,
+		`^services\[0\].sources\[1\].every: is a time .*; write "24h at 03:45"$`,
+	} {
+		require.Regexp(t, want, lines[i])
+	}
+}

@@ -44,6 +44,7 @@ func (v *validator) digest() {
 	if d == nil {
 		return
 	}
+	v.leap("digest.every", d.Every, v.config.TimeZone)
 	known := slices.AppendSeq(slices.Collect(maps.Keys(v.config.Persons)), maps.Keys(v.config.Groups))
 	for i, name := range d.Mail {
 		path := at("digest.mail", i)

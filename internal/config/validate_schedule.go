@@ -38,8 +38,32 @@ func (v *validator) schedule(path string, s *Service) {
 	if strictest != nil {
 		v.fits(field, s.Schedule.Backup, strictest)
 	}
+	v.leaps(path, s)
 	if field = path + ".schedule.smokeDeploy"; v.given(field) && (s.Deploy == nil || s.Deploy.Staging == nil) {
 		v.problem(field, "needs deploy.staging", "write deploy.staging with deploy and test, or remove it")
+	}
+}
+
+// leaps reports the times that clocks leap over.
+func (v *validator) leaps(path string, s *Service) {
+	for i := range s.Sources {
+		v.leap(at(path+".sources", i)+".every", s.Sources[i].Every, s.TimeZone)
+	}
+	for _, each := range []struct {
+		name    string
+		cadence recovery.Cadence
+	}{{"backup", s.Schedule.Backup}, {"verify", s.Schedule.Verify}, {"drill", s.Schedule.Drill}, {"prune", s.Schedule.Prune}, {"smokeDeploy", s.Schedule.SmokeDeploy}} {
+		v.leap(path+".schedule."+each.name, each.cadence, s.TimeZone)
+	}
+}
+
+func (v *validator) leap(path string, c recovery.Cadence, zone string) {
+	if !v.given(path) {
+		return
+	}
+	if day, leapt := c.Leap(time.Now(), location(zone)); leapt {
+		v.problem(path, fmt.Sprintf("is a time that clocks in %s leap over on %s: nothing would run on that day", zone, day.Format(time.DateOnly)),
+			fmt.Sprintf("write %q", c.Clear(time.Now(), location(zone))))
 	}
 }
 
