@@ -2,7 +2,9 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/release"
@@ -71,9 +73,16 @@ type ReadRecordsInput struct {
 	Limit        int                        `json:"limit"` // the newest ones
 }
 
-// ReadRecords returns what was found about a service's releases, the oldest first:
-// the union of what the destinations that answer have.
-func (e *Evidence) ReadRecords(ctx context.Context, in ReadRecordsInput) ([]release.Record, error) {
+// KnownRecords is what is known of a service's releases, and which destinations did
+// not answer: they may know more.
+type KnownRecords struct {
+	Records []release.Record `json:"records"` // the oldest first
+	Silent  []Trouble        `json:"silent,omitempty"`
+}
+
+// ReadRecords returns what was found about a service's releases: the union of what the
+// destinations that answer have.
+func (e *Evidence) ReadRecords(ctx context.Context, in ReadRecordsInput) (*KnownRecords, error) {
 	ctx, w := begin(ctx, "reading what is known of releases")
 	lists, errs := askAll(ctx, listWithin, in.Destinations, func(ctx context.Context, d recovery.DestinationSpec) (records []release.Record, err error) {
 		err = useStore(ctx, e.Stores, d, in.Encryption, func(s Store) error {
@@ -85,13 +94,20 @@ func (e *Evidence) ReadRecords(ctx context.Context, in ReadRecordsInput) ([]rele
 	if err := silence(errs); err != nil {
 		return nil, w.finish(ctx, err)
 	}
-	return release.Merge(lists, in.Limit), w.finish(ctx, nil)
+	known := &KnownRecords{Records: release.Merge(lists, in.Limit)}
+	for i, err := range errs {
+		if err != nil {
+			known.Silent = append(known.Silent, Trouble{Destination: in.Destinations[i].Name, Error: err.Error()})
+		}
+	}
+	return known, w.finish(ctx, nil)
 }
 
 // Hosts runs commands on the hosts of services.
 type Hosts struct {
 	Commands Commands
 	Stores   Stores
+	Deploys  Deploys
 }
 
 // RunOnceInput names a command, and the key under which it runs at most once.
@@ -99,20 +115,53 @@ type RunOnceInput struct {
 	Plan    recovery.Plan        `json:"plan"`
 	Command recovery.CommandSpec `json:"command"`
 	Key     string               `json:"key"`
+	Attempt int                  `json:"attempt"` // an earlier one may have started it
+	// Expect is the release that must be deployed when the command is started; empty:
+	// whatever is.
+	Expect string `json:"expect,omitempty"`
 }
 
 // RunOnce runs a command to its end, at most once under its key. That it ended badly,
-// or that nobody knows how it ended, is no error, but told by the outcome.
+// that nobody knows how it ended, or that it was not started because another release
+// is deployed than expected, is no error, but told by the outcome.
 func (h *Hosts) RunOnce(ctx context.Context, in RunOnceInput) (*recovery.CommandOutcome, error) {
 	ctx, w := begin(ctx, "running "+in.Command.Name)
+	instead := ""
 	outcome, err := h.Commands.RunOnce(ctx, &in.Plan, in.Command, in.Key, func(ctx context.Context, nonce string) (bool, error) {
-		return h.claim(ctx, &in, nonce)
+		mine, err := h.claim(ctx, &in, nonce)
+		if mine && err == nil { // what somebody else has started changes what is deployed
+			instead = h.instead(ctx, &in)
+		}
+		return mine && instead == "", err
 	})
+	if err == nil && instead != "" {
+		outcome = &recovery.CommandOutcome{Instead: instead}
+	}
 	return outcome, w.finish(ctx, err)
 }
 
+// currentWithin is how long a service may take to tell its release before a command is
+// started without that: services that are down are what it is for.
+const currentWithin = 30 * time.Second
+
+// instead is the release that is deployed instead of the expected one; empty if there
+// is none, or nobody can tell.
+func (h *Hosts) instead(ctx context.Context, in *RunOnceInput) string {
+	if in.Expect == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, currentWithin)
+	defer cancel()
+	current, err := h.Deploys.Current(ctx, &in.Plan)
+	if err != nil || current.Tag == in.Expect {
+		return ""
+	}
+	return current.Tag
+}
+
 // claim says at every destination that answers who is about to start the command. One
-// that knows of somebody else settles it.
+// that knows of somebody else settles it. An earlier attempt may have told only those
+// that do not answer now, from another host.
 func (h *Hosts) claim(ctx context.Context, in *RunOnceInput, nonce string) (bool, error) {
 	claim := recovery.Claim{Key: in.Key, Service: in.Plan.Service, Command: in.Command.Name, Nonce: nonce}
 	mine, errs := askAll(ctx, recordWithin, in.Plan.Destinations, func(ctx context.Context, d recovery.DestinationSpec) (mine bool, err error) {
@@ -125,6 +174,12 @@ func (h *Hosts) claim(ctx context.Context, in *RunOnceInput, nonce string) (bool
 	for i, err := range errs {
 		if err == nil && !mine[i] {
 			return false, nil
+		}
+	}
+	for i, err := range errs {
+		if err != nil && in.Attempt > 1 {
+			err = fmt.Errorf("destination %s does not answer, and may know that the command was started: %w", in.Plan.Destinations[i].Name, err)
+			return false, recovery.NewFault(recovery.Unavailable, err, "")
 		}
 	}
 	return slices.Contains(errs, nil), silence(errs)

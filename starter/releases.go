@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/lifeboat-run/lifeboat/internal/app"
 	"github.com/lifeboat-run/lifeboat/internal/config"
@@ -77,7 +79,7 @@ func (c *cli) askReleases(ctx context.Context, service string, within time.Durat
 	switch {
 	case err == nil:
 		return known, nil
-	case limited.Err() == nil:
+	case ended(err):
 		return nil, playbookError(err)
 	}
 	// It changes nothing, and nobody waits for it any more.
@@ -90,6 +92,12 @@ func (c *cli) askReleases(ctx context.Context, service string, within time.Durat
 		return nil, ctx.Err()
 	}
 	return nil, &exitError{code: exitUnreachable, err: fmt.Errorf("list releases of %s: no worker answers within %s", service, recovery.Duration(within))}
+}
+
+// ended says whether an error is that of a run, rather than of waiting for it.
+func ended(err error) bool {
+	_, of := errors.AsType[*temporal.WorkflowExecutionError](err)
+	return of
 }
 
 // readReleases lists the releases that the destinations know of.

@@ -227,6 +227,47 @@ func TestHowRollbacksEnd(t *testing.T) {
 	require.Regexp(t, `^Rollback/diary/\S+\n$`, stdout)
 }
 
+// What was not carried out is not told as if it were.
+func TestChangesOfRollbacksAreTold(t *testing.T) {
+	deploy := release.Change{Remedy: release.Deploy, To: v2}
+	for want, change := range map[string]func(c *release.Change){
+		"to        v2 (2b2b2b2)\n  between   4 commits\n  did       deployed v2 (2b2b2b2): unhealthy": func(c *release.Change) { c.State = release.Unhealthy },
+		"tried     v2 (2b2b2b2): not deployed, something else is deployed now":                        func(c *release.Change) { c.State = release.Stale },
+		"tried     deploy v2 (2b2b2b2): the command ended badly": func(c *release.Change) {
+			c.State, c.Ran = release.Refused, recovery.Duration(3*time.Second)
+		},
+		"tried     deploy v2 (2b2b2b2): nobody knows whether it ran": func(c *release.Change) { c.State = release.Unknown },
+		"tried     deployed v2 (2b2b2b2) in 3s: nobody knows whether the service is well": func(c *release.Change) {
+			c.State, c.Ran = release.Unknown, recovery.Duration(3*time.Second)
+		},
+		"tried     deploy v2 (2b2b2b2): not done": func(c *release.Change) { c.State = release.Untouched },
+		"to        v2 (2b2b2b2)\n  between   4 commits\n  did       looked: deployed v2 (2b2b2b2): healthy, and stayed so for 1m (11 checks)": func(c *release.Change) {
+			c.State, c.Looked, c.Stayed, c.Checks = release.Healthy, true, recovery.Duration(time.Minute), 11
+		},
+		"did       looked: v2 (2b2b2b2) is not deployed": func(c *release.Change) { c.State, c.Looked = release.Refused, true },
+		"did       looked: deployed v2 (2b2b2b2): nobody knows whether the service is well": func(c *release.Change) {
+			c.State, c.Looked = release.Unknown, true
+		},
+		"tried     turn the flag off: not done, something else is deployed now": func(c *release.Change) {
+			*c = release.Change{Remedy: release.FlagOff, State: release.Stale}
+		},
+		"tried     turn the flag on: the command ended badly": func(c *release.Change) {
+			*c = release.Change{Remedy: release.FlagOn, State: release.Refused}
+		},
+		"tried     switch: nobody knows whether it ran": func(c *release.Change) {
+			*c = release.Change{Remedy: release.Switch, State: release.Unknown}
+		},
+		"did       switched back: healthy": func(c *release.Change) {
+			*c = release.Change{Remedy: release.SwitchBack, State: release.Healthy}
+		},
+	} {
+		c := deploy
+		change(&c)
+		told := describeRollback("Rollback/diary/1", &release.Rollback{From: v3, State: c.State, Sentence: "so it is", Commits: 4, Changes: []release.Change{c}})
+		require.Equal(t, strings.ToUpper(string(c.State))+": so it is\n  from      v3 (3c3c3c3)\n  "+want+"\n", told)
+	}
+}
+
 func TestSmokeDeploysAreTold(t *testing.T) {
 	fakePlaybooks(t, newDeployed(t))
 	for tag, want := range map[string]struct {

@@ -95,14 +95,18 @@ func describeRollback(run string, r *release.Rollback) string {
 	if r.From.Tag != "" {
 		line("from", tagWords(r.From))
 	}
-	if last := r.Last(); last != nil && last.To.Tag != "" {
+	if last := r.Last(); last != nil && last.To.Tag != "" && made(last) {
 		line("to", tagWords(last.To))
-	}
-	if r.Commits > 0 {
-		line("between", count(r.Commits, "commit"))
+		if r.Commits > 0 {
+			line("between", count(r.Commits, "commit"))
+		}
 	}
 	for i := range r.Changes {
-		line("did", changeWords(&r.Changes[i]))
+		label := "tried"
+		if r.Changes[i].Looked || made(&r.Changes[i]) {
+			label = "did"
+		}
+		line(label, changeWords(&r.Changes[i]))
 	}
 	if last := r.Last(); last != nil && last.Took > 0 {
 		line("took", fmt.Sprintf("%s from the approval until it was well", last.Took))
@@ -113,20 +117,56 @@ func describeRollback(run string, r *release.Rollback) string {
 	return b.String()
 }
 
-// changeWords says what one remedy did.
-func changeWords(change *release.Change) string {
-	what := map[release.Remedy]string{
-		release.Deploy: "deployed " + tagWords(change.To), release.FlagOff: "turned the flag off", release.FlagOn: "turned the flag on",
-		release.Switch: "switched", release.SwitchBack: "switched back", "": "ran nothing, looked",
-	}[change.Remedy]
-	if change.Ran > 0 {
-		what += " in " + change.Ran.String()
+// made says whether a change was made, for better or worse.
+func made(c *release.Change) bool { return c.State == release.Healthy || c.State == release.Unhealthy }
+
+// changeWords says what became of one remedy.
+func changeWords(c *release.Change) string {
+	toDo, did := remedyWords(c)
+	if c.Ran > 0 {
+		did += " in " + c.Ran.String()
 	}
-	what += ": " + string(change.State)
-	if change.Stayed > 0 {
-		what += fmt.Sprintf(", and stayed so for %s (%s)", change.Stayed, count(change.Checks, "check"))
+	looked := ""
+	if c.Looked {
+		looked = "looked: "
 	}
-	return what
+	switch {
+	case c.State == release.Stale && c.Remedy == release.Deploy:
+		return looked + tagWords(c.To) + ": not deployed, something else is deployed now"
+	case c.State == release.Stale:
+		return looked + toDo + ": not done, something else is deployed now"
+	case c.State == release.Refused && c.Looked:
+		return looked + tagWords(c.To) + " is not deployed"
+	case c.State == release.Refused:
+		return toDo + ": the command ended badly"
+	case c.State == release.Unknown && (c.Looked || c.Ran > 0):
+		return looked + did + ": nobody knows whether the service is well"
+	case c.State == release.Unknown:
+		return toDo + ": nobody knows whether it ran"
+	case !made(c):
+		return looked + toDo + ": not done"
+	}
+	text := looked + did + ": " + string(c.State)
+	if c.Stayed > 0 {
+		text += fmt.Sprintf(", and stayed so for %s (%s)", c.Stayed, count(c.Checks, "check"))
+	}
+	return text
+}
+
+// remedyWords says what a remedy is to do, and what it did.
+func remedyWords(c *release.Change) (toDo, did string) {
+	switch c.Remedy {
+	case release.FlagOff:
+		return "turn the flag off", "turned the flag off"
+	case release.FlagOn:
+		return "turn the flag on", "turned the flag on"
+	case release.Switch:
+		return "switch", "switched"
+	case release.SwitchBack:
+		return "switch back", "switched back"
+	case release.Deploy:
+	}
+	return "deploy " + tagWords(c.To), "deployed " + tagWords(c.To)
 }
 
 // tagWords is a release with the beginning of its commit.

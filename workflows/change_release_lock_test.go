@@ -134,7 +134,9 @@ func TestRollbackIsStartedByAnotherPlaybook(t *testing.T) {
 			w := newReleased()
 			const id = "Rollback/where2eat/child"
 			env := w.env(t, func(ctx workflow.Context) (*release.Rollback, error) {
-				child := workflow.ExecuteChildWorkflow(childOf(ctx, id), workflows.TypeRollback, workflows.RollbackInput{Service: "where2eat"})
+				child := workflow.ExecuteChildWorkflow(childOf(ctx, id), workflows.TypeRollback, workflows.RollbackInput{
+					Service: "where2eat", Requested: &approval.Claim{By: "sam"}, // a playbook of ours is believed
+				})
 				if !waits {
 					return nil, child.GetChildWorkflowExecution().Get(ctx, nil)
 				}
@@ -153,7 +155,7 @@ func TestRollbackIsStartedByAnotherPlaybook(t *testing.T) {
 			require.Equal(t, release.Healthy, r.State)
 			require.Equal(t, "v2", w.deployed.tag)
 			require.Equal(t, id, w.decisions[0].Request.Run.WorkflowID)
-			require.Empty(t, r.By, "nobody vouches for who asked")
+			require.Equal(t, "sam", r.By)
 			if waits {
 				var told release.Rollback
 				require.NoError(t, env.GetWorkflowResult(&told))

@@ -124,7 +124,7 @@ func TestQuickRemedyOfWhichNobodyKnewHowItEnded(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, release.Undone, r.State)
-	require.Equal(t, []string{"run ./flag.sh off as default-test-run-id-1", "run ./flag.sh on as default-test-run-id-3"}, w.only("run"))
+	require.Equal(t, []string{"run ./flag.sh off as default-test-run-id-1-flagOff", "run ./flag.sh on as default-test-run-id-3-flagOn"}, w.only("run"))
 	require.Equal(t, "turning the flag off", w.deployed.records[2].Sentence)
 }
 
@@ -164,7 +164,7 @@ func TestRepeatableCommandIsRunAgainByItself(t *testing.T) {
 			require.Equal(t, c.state, r.State)
 			var want []string
 			for _, suffix := range c.keys {
-				want = append(want, "run ./deploy.sh --tag v2 as default-test-run-id-1"+suffix)
+				want = append(want, "run ./deploy.sh --tag v2 as default-test-run-id-1-deploy"+suffix)
 			}
 			require.Equal(t, want, w.only("run"))
 			require.Equal(t, "deploy.deploy is run again, as it may be: the host was restarted", doneLike(t, env, "deploy.deploy is run again"))
@@ -177,7 +177,7 @@ func TestRepeatableCommandIsRunAgainByItself(t *testing.T) {
 func TestCommandWhoseWorkerDies(t *testing.T) {
 	w := newReleased()
 	env := w.env(t)
-	hosts := activities.Hosts{Commands: w, Stores: w}
+	hosts := activities.Hosts{Commands: w, Deploys: w, Stores: w}
 	tries := 0
 	env.OnActivity("RunOnce", anything, anything).Return(func(ctx context.Context, in activities.RunOnceInput) (*recovery.CommandOutcome, error) {
 		outcome, err := hosts.RunOnce(ctx, in)
@@ -238,7 +238,7 @@ func TestCommandThatDoesNotStart(t *testing.T) {
 // Another host that took part has started it: then nobody here runs it.
 func TestCommandThatAnotherHostHasStarted(t *testing.T) {
 	w := newReleased()
-	w.deployed.claims["default-test-run-id-1"] = "nonce of another host"
+	w.deployed.claims["default-test-run-id-1-deploy"] = "nonce of another host"
 	_, err := w.attempt(t, workflows.RollbackInput{}, func(env *testsuite.TestWorkflowEnvironment) []turn {
 		return []turn{w.approve(env, "rollback", "kim"), w.choose(env, "next", "kim", "leave")}
 	})
@@ -300,7 +300,7 @@ func TestCancelWhileTheCommandRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newReleased(c.change)
 			env := w.env(t)
-			hosts := activities.Hosts{Commands: w, Stores: w}
+			hosts := activities.Hosts{Commands: w, Deploys: w, Stores: w}
 			env.OnActivity("RunOnce", anything, anything).After(5 * time.Minute).Return(hosts.RunOnce)
 			play(t, env, w.approve(env, "rollback", "kim"))
 			after(env, 2*time.Minute, env.CancelWorkflow)

@@ -18,6 +18,7 @@ type deployment struct {
 	sick     map[string]string // why what runs is not well, by tag and remedy
 	telling  bool              // it tells which release it is only while it is well
 	mute     error             // what asking for it fails with
+	blind    error             // why nobody can look how it is
 
 	tags       []release.Tag
 	tagsErr    error
@@ -104,7 +105,7 @@ func (d *deployment) run(c recovery.CommandSpec, now time.Time) (*recovery.Comma
 		d.change(c)
 	}
 	if end.lost != "" {
-		return &recovery.CommandOutcome{Why: end.lost}, nil
+		return &recovery.CommandOutcome{Why: end.lost, Started: now}, nil
 	}
 	return &recovery.CommandOutcome{Known: true, Failure: end.failure, Output: "step 1\nstep 2\n", Started: now, Finished: now.Add(took)}, nil
 }

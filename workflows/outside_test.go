@@ -226,6 +226,9 @@ func (w *world) SwitchDatabase(_ context.Context, _ *recovery.Plan, source, data
 }
 
 func (w *world) CheckLive(context.Context, *recovery.Plan) (*recovery.SmokeProof, error) {
+	if err := w.deployed.blind; err != nil {
+		return nil, err
+	}
 	w.did("check the running service")
 	if len(w.well) == 0 {
 		return w.health(), w.wellErr

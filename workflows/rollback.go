@@ -38,11 +38,11 @@ type rollback struct {
 	*gate
 	in       RollbackInput
 	plan     recovery.Plan
-	known    release.Overview
+	known    known
+	refuses  string // what is done if people refuse
 	between  release.Comparison
 	compared release.Tag // what between goes back to
 	options  []option
-	expect   string // how long it took before, in words
 	result   release.Rollback
 }
 
@@ -79,7 +79,11 @@ func (r *rollback) run(ctx workflow.Context) error {
 		if book.Outcome != approval.Approved {
 			return notApproved(book, "nothing was changed")
 		}
-		if err := r.apply(ctx, r.chosen(book), book); err != nil {
+		chosen, err := r.chosen(book)
+		if err != nil {
+			return err
+		}
+		if err := r.apply(ctx, chosen, book); err != nil {
 			return err
 		}
 		if r.result.State != release.Stale {
@@ -128,7 +132,10 @@ func needDeploy(plan recovery.Plan) error {
 func (r *rollback) apply(ctx workflow.Context, o option, book *approval.Book) error {
 	in := ChangeReleaseInput{
 		Plan: r.plan, Remedy: o.remedy, Ran: o.ran, From: r.known.Current, To: o.to, Leaves: r.result.From,
-		Key: book.Request.ID + o.suffix, Approved: book.Settled, By: deciders(book), Back: o.back,
+		Key: book.Request.ID + "-" + string(o.remedy), Approved: book.Settled, By: deciders(book), Back: o.back,
+	}
+	if r.forward(o.to.Tag) {
+		in.Leaves = release.Tag{} // nobody went back from it
 	}
 	var change release.Change
 	err := inLine(ctx, r.teller, ChangeID(r.in.Service), TypeChangeRelease, in, &change)
@@ -136,18 +143,23 @@ func (r *rollback) apply(ctx workflow.Context, o option, book *approval.Book) er
 	case temporal.IsCanceledError(err), err != nil && len(r.result.Changes) == 0 && errorType(err) != "":
 		return err
 	case err != nil:
-		change = release.Change{Remedy: o.remedy, To: o.to, Approved: book.Settled, State: release.Unknown, Sentence: reason(err)}
+		change = release.Change{Remedy: o.remedy, To: o.to, Looked: o.ran, Approved: book.Settled, State: release.Unknown, Sentence: reason(err)}
 		if errorType(err) != "" { // it says that nothing was done
 			change.State, change.Sentence = release.Refused, "nothing was done: "+reason(err)
 		}
 	}
 	r.result.Changes = append(r.result.Changes, change)
 	r.result.State = change.State
-	if o.back && change.State != release.Refused && change.State != release.Unknown {
+	if o.back && inEffect(change) {
 		r.result.State = release.Undone
 	}
 	r.result.Sentence = r.sentence(&change)
 	return nil
+}
+
+// inEffect says whether a remedy was carried out, whatever it came to.
+func inEffect(c release.Change) bool {
+	return c.State == release.Healthy || c.State == release.Unhealthy
 }
 
 // sentence says what was done, and what it came to.
@@ -229,8 +241,13 @@ func (r *rollback) people() []string {
 // tellHealthy shows that the service is well again.
 func (r *rollback) tellHealthy(ctx workflow.Context) {
 	last := r.result.Last()
-	if len(last.Remedy.Undo().Args(r.plan.Deploy)) > 0 && r.plan.UndoFor > 0 {
+	if len(r.undos()) > 0 && r.plan.UndoFor > 0 {
 		r.result.UndoTil = workflow.Now(ctx).UTC().Add(r.plan.UndoFor.Std())
+	}
+	for _, c := range r.result.Changes[:len(r.result.Changes)-1] {
+		if c.Remedy == release.FlagOff && inEffect(c) && last.Remedy != release.FlagOff {
+			r.result.Sentence += "; the flag is still off"
+		}
 	}
 	if last.Remedy != release.Deploy {
 		r.result.Commits = 0

@@ -66,13 +66,13 @@ func TestRollbackWithoutEvidence(t *testing.T) {
 	require.Equal(t, "Choose…", plan.Approve)
 	require.Equal(t, "NONE: no other release was seen to be well", fact(t, plan.Facts, "Evidence"))
 	require.Equal(t, []approval.Choice{
-		{Key: "deploy:v3", Label: "Deploy v3", Detail: "UNPROVEN"}, {Key: "deploy:v2", Label: "Deploy v2", Detail: "UNPROVEN"}, {Key: "deploy:v1", Label: "Deploy v1", Detail: "UNPROVEN"},
+		{Key: "deploy:v3", Label: "Deploy v3", Detail: "UNPROVEN; gives up 2 commits"}, {Key: "deploy:v2", Label: "Deploy v2", Detail: "UNPROVEN; gives up 2 commits"}, {Key: "deploy:v1", Label: "Deploy v1", Detail: "UNPROVEN; gives up 2 commits"},
 	}, plan.Choices)
 	require.False(t, without.Accepted)
 	require.Equal(t, `choose one of deploy:v3 (Deploy v3), deploy:v2 (Deploy v2), deploy:v1 (Deploy v1): write "choice":"deploy:v3"`, without.Text)
-	require.Equal(t, []string{"run ./deploy.sh --tag v1 as " + plan.ID}, w.only("run"))
+	require.Equal(t, []string{"run ./deploy.sh --tag v1 as " + plan.ID + "-deploy"}, w.only("run"))
 	require.Equal(t, release.Healthy, r.State)
-	require.Equal(t, []string{"v4 v3", "v4 v1"}, w.deployed.compared, "what is given up is that of the release that was chosen")
+	require.Equal(t, []string{"v4 v3", "v4 v2", "v4 v1", "v4 v1"}, w.deployed.compared, "what is given up is that of the release that was chosen")
 }
 
 func TestRollbackWithManyReleasesAndNoEvidence(t *testing.T) {
@@ -107,8 +107,6 @@ func TestRollbackOfAServiceThatIsDown(t *testing.T) {
 	require.Equal(t, "Roll back where2eat: choose how", plan.What)
 	require.Equal(t, []string{"deploy:v2", "deploy:v1"}, keys(plan), "the newest good one may be the one that is down")
 	require.Equal(t, "NOT KNOWN: it could not be asked", fact(t, plan.Facts, "Deployed now"))
-	require.Equal(t, "not known: it is not known what is deployed", fact(t, plan.Facts, "Commits given up"))
-	require.Equal(t, "not known: it is not known what is deployed", fact(t, plan.Facts, "Risks"))
 	require.Empty(t, w.deployed.compared)
 	require.Equal(t, release.Healthy, r.State)
 	require.Regexp(t, `^v1 is deployed; the service is well since `, r.Sentence)
@@ -169,7 +167,7 @@ func TestQuickRemedyIsUndone(t *testing.T) {
 			done()
 			require.Equal(t, c.did, state)
 			require.Empty(t, w.deployed.remedied)
-			require.Equal(t, []string{c.run + plan.ID, c.undo + offer.ID}, w.only("run"))
+			require.Equal(t, []string{c.run + plan.ID + "-" + key, c.undo + offer.ID + "-" + map[string]string{"flagOff": "flagOn", "switch": "switchBack"}[key]}, w.only("run"))
 
 			require.Equal(t, release.Healthy, meanwhile.RolledBack.State)
 			require.Equal(t, r.UndoTil, meanwhile.RolledBack.UndoTil)

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/lifeboat-run/lifeboat/internal/approval"
+	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/release"
 )
 
@@ -23,12 +24,13 @@ func (r *rollback) askNext(ctx workflow.Context) (over bool, err error) {
 	}
 	r.options = r.nextOptions(last)
 	back := r.backOption()
+	r.weigh(ctx)
+	r.refuses = back.Label
 	r.facts(ctx, r.describeTrouble(ctx, last, back)...)
 	request, err := r.request("next")
 	if err != nil {
 		return true, err
 	}
-	request.RequestedBy = lifeboat
 	request.What, request.Approve, request.Reject = fmt.Sprintf("Roll back %s: what next?", r.in.Service), "Choose…", back.Label
 	r.now(ctx, "waiting for a decision on what to do next")
 	book, err := r.ask(ctx, request)
@@ -38,7 +40,9 @@ func (r *rollback) askNext(ctx workflow.Context) (over bool, err error) {
 	chosen := back
 	switch book.Outcome {
 	case approval.Approved:
-		chosen = r.chosen(book)
+		if chosen, err = r.chosen(book); err != nil {
+			return true, err
+		}
 	case approval.Rejected:
 	default:
 		r.result.Sentence += "; nobody decided in time what to do next"
@@ -48,16 +52,25 @@ func (r *rollback) askNext(ctx workflow.Context) (over bool, err error) {
 		r.result.Sentence += "; left as it is by " + deciders(book)
 		return true, nil
 	}
-	if chosen.back || chosen.ran { // whatever is deployed now: it is replaced, or what the command did meanwhile
+	if r.result.State == release.Unknown { // the command may do its work meanwhile
 		r.known.Current = release.Tag{}
 	}
-	err = r.apply(ctx, chosen, book)
-	if also := chosen.also; err == nil && also != "" && r.result.State == release.Undone {
+	return false, r.applyAll(ctx, chosen, book)
+}
+
+// applyAll carries an option out, and what it undoes besides.
+func (r *rollback) applyAll(ctx workflow.Context, o option, book *approval.Book) error {
+	err := r.apply(ctx, o, book)
+	for _, also := range o.also {
+		if err != nil || r.result.State != release.Undone {
+			break
+		}
 		before := r.result.Sentence
-		err = r.apply(ctx, option{remedy: also, back: true, suffix: "-also"}, book)
+		r.known.Current = release.Tag{} // as what was done just now has left it
+		err = r.apply(ctx, option{remedy: also, back: true}, book)
 		r.result.Sentence = before + "; " + r.result.Sentence
 	}
-	return false, err
+	return err
 }
 
 // nextOptions lists what may help after a remedy that did not.
@@ -91,39 +104,47 @@ func (r *rollback) older() (release.Release, bool) {
 }
 
 func (r *rollback) tried(remedy release.Remedy) bool {
-	for _, c := range r.result.Changes {
-		if c.Remedy == remedy {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.result.Changes, func(c release.Change) bool { return c.Remedy == remedy && c.State != release.Stale })
 }
 
 // backOption puts back what was there before the first remedy.
 func (r *rollback) backOption() option {
-	from, quick := r.result.From, r.quickUndo()
+	from, undos := r.result.From, r.undos()
 	switch deployed := r.tried(release.Deploy); {
 	case deployed && from.Tag != "":
-		back := option{remedy: release.Deploy, to: from, back: true, also: quick, Choice: approval.Choice{Label: "Put back " + from.Tag}}
-		if quick != "" {
-			back.Label += ", and " + uncapital(undoLabel(quick))
-		}
-		return back
-	case !deployed && quick != "":
-		return option{remedy: quick, back: true, Choice: approval.Choice{Label: undoLabel(quick)}}
+		return option{remedy: release.Deploy, to: from, back: true, also: undos, Choice: approval.Choice{Label: undoLabel("Put back "+from.Tag, undos)}}
+	case !deployed && len(undos) > 0:
+		return option{remedy: undos[0], back: true, also: undos[1:], Choice: approval.Choice{Label: undoLabel("", undos)}}
 	}
 	return option{leave: true, Choice: approval.Choice{Label: "Leave it as it is"}}
 }
 
-// quickUndo undoes the quick remedy that was tried first; empty if there was none, or
-// nothing undoes it.
-func (r *rollback) quickUndo() release.Remedy {
+// undos undo the quick remedies that are in effect, the last one first.
+func (r *rollback) undos() []release.Remedy {
+	var undos []release.Remedy
 	for _, c := range r.result.Changes {
+		if !inEffect(c) {
+			continue
+		}
+		undos = slices.DeleteFunc(undos, func(undo release.Remedy) bool { return undo == c.Remedy || undo == c.Remedy.Undo() })
 		if undo := c.Remedy.Undo(); len(undo.Args(r.plan.Deploy)) > 0 {
-			return undo
+			undos = slices.Insert(undos, 0, undo)
 		}
 	}
-	return ""
+	return undos
+}
+
+// undoLabel says what is put back: "Put back v4, and turn the flag on again".
+func undoLabel(first string, undos []release.Remedy) string {
+	words := map[release.Remedy]string{release.FlagOn: "Turn the flag on again", release.SwitchBack: "Switch back"}
+	for _, undo := range undos {
+		if first == "" {
+			first = words[undo]
+		} else {
+			first += ", and " + uncapital(words[undo])
+		}
+	}
+	return first
 }
 
 func uncapital(text string) string { return strings.ToLower(text[:1]) + text[1:] }
@@ -134,13 +155,6 @@ func (r *rollback) isBack(c release.Change) bool {
 	return back.back && back.remedy == c.Remedy && back.to == c.To
 }
 
-func undoLabel(undo release.Remedy) string {
-	if undo == release.FlagOn {
-		return "Turn the flag on again"
-	}
-	return "Switch back"
-}
-
 // describeTrouble says what people need to decide what to do next.
 func (r *rollback) describeTrouble(ctx workflow.Context, last release.Change, back option) []approval.Fact {
 	now := cmp.Or(r.known.Current.Tag, "not known")
@@ -149,10 +163,10 @@ func (r *rollback) describeTrouble(ctx workflow.Context, last release.Change, ba
 		facts = append(facts, approval.Fact{Label: "The command's last words", Value: tail(last.Output)})
 	}
 	if r.result.State != release.Unhealthy { // otherwise that was just looked at
-		well := "the service passes its checks"
-		if ok, why := checkHealth(ctx, r.teller, r.plan); !ok {
-			well = "the service is not well: " + why
-		}
+		health, why := checkHealth(ctx, r.teller, r.plan)
+		well := map[recovery.Verdict]string{
+			recovery.Proven: "the service passes its checks", recovery.Disproven: "the service is not well: " + why, recovery.Inconclusive: "nobody could look: " + why,
+		}[health]
 		facts = append(facts, approval.Fact{Label: "How it is", Value: well})
 	}
 	return append(facts, approval.Fact{Label: "If you refuse", Value: uncapital(back.Label)})
@@ -170,13 +184,18 @@ func (r *rollback) offerUndo(ctx workflow.Context) {
 	if r.result.UndoTil.IsZero() {
 		return
 	}
-	r.show(ctx)
-	undo := r.result.Last().Remedy.Undo()
-	r.options = []option{{remedy: undo, back: true, Choice: approval.Choice{Key: "undo", Label: undoLabel(undo)}}}
+	undos := r.undos()
+	label := undoLabel("", undos)
+	r.options = []option{{remedy: undos[0], back: true, also: undos[1:], Choice: approval.Choice{Key: "undo", Label: label}}}
+	var err error
+	if r.known.Current, _, err = currentRelease(ctx, r.teller, r.plan); err != nil {
+		return
+	}
+	r.refuses = ""
 	request, err := r.request("undo")
 	if err == nil {
 		request.RequestedBy = lifeboat
-		request.What, request.Approve, request.Reject = "Undo it: "+undoLabel(undo), undoLabel(undo), "Keep it so"
+		request.What, request.Approve, request.Reject = "Undo it: "+label, label, "Keep it so"
 		request.Facts = []approval.Fact{{Label: "Done", Value: r.result.Sentence}}
 		request.Policy.Expires = r.plan.UndoFor
 		r.now(ctx, "the service is well; it can be undone until "+day(r.result.UndoTil))
@@ -192,14 +211,16 @@ func (r *rollback) undo(ctx workflow.Context, request approval.Request) error {
 	if err != nil || book.Outcome != approval.Approved {
 		return err
 	}
-	r.known.Current = release.Tag{}
 	before := r.result.Sentence
-	if err := r.apply(ctx, r.options[0], book); err != nil {
+	if err := r.applyAll(ctx, r.options[0], book); err != nil {
 		return err
 	}
-	if r.result.State != release.Undone { // nothing was undone, and the remedy stays as it is
-		r.result.Sentence = before + "; " + r.result.Sentence
-		r.result.State = release.Unknown
+	switch r.result.State {
+	case release.Undone:
+	case release.Stale: // the remedy stays as it is
+		r.result.Sentence, r.result.State = before+"; not undone: "+r.result.Sentence, release.Healthy
+	default:
+		r.result.Sentence, r.result.State = before+"; "+r.result.Sentence, release.Unknown
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ func TestTargetThatIsNotWellIsAskedAbout(t *testing.T) {
 	require.Equal(t, "Roll back where2eat: what next?", next.What)
 	require.Equal(t, "Choose…", next.Approve)
 	require.Equal(t, "Put back v4", next.Reject)
-	require.Equal(t, "Lifeboat", next.RequestedBy)
+	require.Equal(t, "sam", next.RequestedBy)
 	require.Equal(t, []approval.Choice{
 		{Key: "again", Label: "Once more", Detail: "run deploy.deploy again v2"},
-		{Key: "deploy:v1", Label: "Deploy v1", Detail: "good: passed its checks for 10m, 2026-11-19 18:00 UTC"},
+		{Key: "deploy:v1", Label: "Deploy v1", Detail: "good: passed its checks for 10m, 2026-11-19 18:00 UTC; gives up 2 commits"},
 		{Key: "leave", Label: "Leave it as it is", Detail: "and end this rollback"},
 	}, next.Choices)
 	require.Equal(t, []approval.Fact{
@@ -45,9 +45,9 @@ func TestTargetThatIsNotWellIsAskedAbout(t *testing.T) {
 
 	require.Equal(t, release.Healthy, r.State)
 	require.Regexp(t, `^v1 is deployed, v4 before; the service is well since .*; given up: 2 commits$`, r.Sentence)
-	require.Equal(t, []string{"v4 v2", "v4 v1"}, w.deployed.compared, "what is given up is that of the release that runs")
+	require.Equal(t, []string{"v4 v2", "v2 v1", "v4 v1"}, w.deployed.compared, "what is given up is that of the release that runs")
 	require.Equal(t, []release.State{release.Unhealthy, release.Healthy}, states(r))
-	require.Equal(t, []string{"run ./deploy.sh --tag v2 as default-test-run-id-1", "run ./deploy.sh --tag v1 as " + next.ID}, w.only("run"))
+	require.Equal(t, []string{"run ./deploy.sh --tag v2 as default-test-run-id-1-deploy", "run ./deploy.sh --tag v1 as " + next.ID + "-deploy"}, w.only("run"))
 	require.Equal(t, []string{"v2 deployed disproven", "v1 deployed proven", "v4 left disproven"}, w.findings(2))
 	require.Equal(t, "the service is not well: v2 answers 500", w.deployed.records[2].Sentence)
 }
@@ -178,18 +178,21 @@ func TestEachStepHasItsOwnApproval(t *testing.T) {
 	require.Len(t, w.only("run"), 1)
 }
 
-// Whatever is deployed meanwhile, people wanted what was there before.
-func TestPuttingBackReplacesWhateverIsDeployed(t *testing.T) {
+// What somebody deployed while people thought is not replaced unasked.
+func TestPuttingBackLooksWhatIsDeployed(t *testing.T) {
 	w := newReleased(v2IsSick)
+	var again approval.Request
 	_, err := w.attempt(t, workflows.RollbackInput{}, func(env *testsuite.TestWorkflowEnvironment) []turn {
 		return []turn{w.approve(env, "rollback", "kim"), {"next", func(b *approval.Book) {
 			w.deployed.tag = "v3"
 			env.SignalWorkflow(workflows.Decide, w.vouched(env, b, "kim", approval.Reject))
-		}}}
+		}}, noting(&again, w.reject(env, "next", "kim"))}
 	})
+	require.Equal(t, "this run did nothing: v3 is deployed now, not v2", fact(t, again.Facts, "What happened"))
 	r := failedRollback(t, err, workflows.ErrorUntouched)
+	require.Equal(t, []release.State{release.Unhealthy, release.Stale, release.Unhealthy}, states(r))
 	require.Equal(t, "v4", w.deployed.tag)
-	require.Equal(t, 1, r.Last().Checks, "how it is then is told at once")
+	require.Len(t, w.only("run"), 2)
 }
 
 func TestWhatIsOlderDoesNotDependOnPuttingBack(t *testing.T) {
@@ -310,7 +313,7 @@ func TestRollbackAsksAgainIfAnotherReleaseWasDeployed(t *testing.T) {
 	done()
 	require.NotEqual(t, digests[0], digests[1])
 	require.Equal(t, []string{"Roll back where2eat from v4 to v2", "Roll back where2eat from v3 to v2"}, froms)
-	require.Equal(t, "nothing was done: v3 is deployed now, not v4: asking again", doneLike(t, env, "nothing was done"))
+	require.Equal(t, "this run did nothing: v3 is deployed now, not v4: asking again", doneLike(t, env, "this run did nothing"))
 	require.Len(t, w.only("run"), 1, "the first approval ran nothing")
 	require.Equal(t, []release.State{release.Healthy}, states(r))
 	require.Equal(t, "v3", r.From.Tag)
@@ -327,7 +330,7 @@ func TestWhatToDoNextIsAskedAgainIfAnotherReleaseWasDeployed(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, []release.State{release.Unhealthy, release.Stale, release.Healthy}, states(r))
-	require.Equal(t, "nothing was done: v3 is deployed now, not v2", r.Changes[1].Sentence)
+	require.Equal(t, "this run did nothing: v3 is deployed now, not v2", r.Changes[1].Sentence)
 	require.Equal(t, "v1", w.deployed.tag)
 	require.Len(t, w.only("run"), 2)
 }
@@ -373,8 +376,8 @@ func TestRefusingPutsBackTheQuickRemedyToo(t *testing.T) {
 	r := failedRollback(t, err, workflows.ErrorUntouched)
 	require.Equal(t, "Put back v4, and turn the flag on again", last.Reject)
 	require.Equal(t, []string{
-		"run ./flag.sh off as default-test-run-id-1", "run ./deploy.sh --tag v2 as default-test-run-id-2",
-		"run ./deploy.sh --tag v4 as " + last.ID, "run ./flag.sh on as " + last.ID + "-also",
+		"run ./flag.sh off as default-test-run-id-1-flagOff", "run ./deploy.sh --tag v2 as default-test-run-id-2-deploy",
+		"run ./deploy.sh --tag v4 as " + last.ID + "-deploy", "run ./flag.sh on as " + last.ID + "-flagOn",
 	}, w.only("run"))
 	require.Equal(t, release.Undone, r.State)
 	require.Regexp(t, `^v4 is deployed; the service is not well: .*; the flag is on again; the service is not well: `, r.Sentence)

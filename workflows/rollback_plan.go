@@ -7,9 +7,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"github.com/lifeboat-run/lifeboat/activities"
 	"github.com/lifeboat-run/lifeboat/internal/approval"
-	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/release"
 )
 
@@ -17,12 +15,11 @@ import (
 type option struct {
 	approval.Choice
 	remedy release.Remedy
-	to     release.Tag    // deploy
-	ran    bool           // it ran already: only its effect is looked at
-	back   bool           // it puts back what was there before
-	also   release.Remedy // what is undone besides
-	suffix string         // of the key under which its command runs once
-	leave  bool           // nothing at all is done
+	to     release.Tag      // deploy
+	ran    bool             // it ran already: only its effect is looked at
+	back   bool             // it puts back what was there before
+	also   []release.Remedy // what is undone besides
+	leave  bool             // nothing at all is done
 }
 
 // maxOptions bounds the releases that people choose from.
@@ -31,8 +28,7 @@ const maxOptions = 8
 // look makes the plan: what is deployed, what to go back to, and what that means.
 func (r *rollback) look(ctx workflow.Context) error {
 	var err error
-	var records []release.Record
-	if r.known, records, err = overview(ctx, r.teller, r.plan); err != nil {
+	if r.known, err = overview(ctx, r.teller, r.plan); err != nil {
 		return err
 	}
 	r.result.From = r.known.Current
@@ -42,10 +38,11 @@ func (r *rollback) look(ctx workflow.Context) error {
 	if r.options, err = r.choose(); err != nil {
 		return err
 	}
-	r.expect = release.Expected(records)
-	r.between, r.compared, r.result.Commits = release.Comparison{}, release.Tag{}, 0
-	if to := r.target(); to.Tag != "" && r.known.Current.Tag != "" {
+	r.between, r.compared, r.result.Commits, r.refuses = release.Comparison{}, release.Tag{}, 0, ""
+	if to, one := r.target(); one && r.known.Current.Tag != "" {
 		r.compare(ctx, r.known.Current, to)
+	} else {
+		r.weigh(ctx)
 	}
 	r.facts(ctx, r.describe()...)
 	return ctx.Err()
@@ -57,14 +54,45 @@ func (r *rollback) compare(ctx workflow.Context, from, to release.Tag) {
 	r.result.Commits = len(r.between.Commits) + r.between.More
 }
 
-// target is the first release that may be deployed.
-func (r *rollback) target() release.Tag {
+// target is the release that may be deployed, if there is just one.
+func (r *rollback) target() (to release.Tag, one bool) {
 	for _, o := range r.options {
-		if o.remedy == release.Deploy {
-			return o.to
+		if o.remedy != release.Deploy {
+			continue
+		}
+		if one {
+			return release.Tag{}, false
+		}
+		to, one = o.to, true
+	}
+	return to, one
+}
+
+// weigh says of each release that may be deployed what going there means.
+func (r *rollback) weigh(ctx workflow.Context) {
+	from := r.known.Current
+	for i, o := range r.options {
+		if o.remedy != release.Deploy || from.Tag == "" || o.to.Tag == from.Tag {
+			continue
+		}
+		between := compareReleases(ctx, r.teller, r.plan, from, o.to)
+		r.options[i].Detail += "; gives up " + uncapital(brief(between))
+		if len(between.Warnings) > 0 {
+			r.options[i].Detail += "; RISKS: " + strings.Join(between.Warnings, "; ")
 		}
 	}
-	return release.Tag{}
+}
+
+// brief says in a few words what is given up.
+func brief(c release.Comparison) string {
+	switch n := len(c.Commits) + c.More; {
+	case c.Unknown != "":
+		return "what is not known"
+	case n == 0:
+		return "nothing"
+	default:
+		return commits(n)
+	}
 }
 
 // choose finds what may be done: quick remedies first, then the last known good
@@ -121,7 +149,7 @@ func (r *rollback) asked() (option, error) {
 // what was seen.
 func (r *rollback) tagsKnown() bool {
 	d := r.plan.Deploy
-	return (d.Repo != "" || len(d.Releases) > 0) && len(r.known.Releases) > 0 && len(r.known.Unknown) == 0
+	return (d.Repo != "" || len(d.Releases) > 0) && r.known.tags == ""
 }
 
 func deployOption(to release.Release) option {
@@ -173,12 +201,16 @@ func (r *rollback) describe() []approval.Fact {
 	} else if r.known.Current.Tag != "" {
 		facts[0].Value = named(r.known.Current)
 	}
-	if !slices.ContainsFunc(r.known.Releases, func(other release.Release) bool { return other.Standing == release.Good && !other.Current }) {
+	switch {
+	case r.known.evidence != "":
+		facts = append(facts, approval.Fact{Label: "Evidence", Value: "NOT KNOWN: " + r.known.evidence})
+	case !slices.ContainsFunc(r.known.Releases, func(other release.Release) bool { return other.Standing == release.Good && !other.Current }):
 		facts = append(facts, approval.Fact{Label: "Evidence", Value: "NONE: no other release was seen to be well"})
 	}
-	to := r.target()
-	if to.Tag == "" {
-		return facts
+	expected := approval.Fact{Label: "Expected to take", Value: release.Expected(r.known.records)}
+	to, one := r.target()
+	if !one {
+		return append(facts, expected)
 	}
 	for _, o := range r.options {
 		if o.to == to {
@@ -196,7 +228,7 @@ func (r *rollback) describe() []approval.Fact {
 	case risks == "":
 		risks = "none was found"
 	}
-	return append(facts, approval.Fact{Label: "Risks", Value: risks}, approval.Fact{Label: "Expected to take", Value: r.expect})
+	return append(facts, approval.Fact{Label: "Risks", Value: risks}, expected)
 }
 
 func named(t release.Tag) string {
@@ -213,6 +245,8 @@ func givenUp(c release.Comparison, from release.Tag) string {
 		return "not known: it is not known what is deployed"
 	case c.Unknown != "":
 		return "not known: " + c.Unknown
+	case n == 0 && c.Gained > 0:
+		return "none; it has " + commits(c.Gained) + " that " + from.Tag + " does not have"
 	case n == 0:
 		return "none"
 	}
@@ -232,12 +266,13 @@ type rollbackPlan struct {
 	From    release.Tag       `json:"from"`
 	To      []release.Tag     `json:"to"`
 	Choices []approval.Choice `json:"choices"`
+	Refuses string            `json:"refuses,omitempty"` // what is done if it is refused
 	Config  string            `json:"config"`
 }
 
 // request begins a request about the options.
 func (r *rollback) request(stepName string) (approval.Request, error) {
-	agreed := rollbackPlan{Service: r.in.Service, From: r.known.Current, Config: r.plan.Config.Digest}
+	agreed := rollbackPlan{Service: r.in.Service, From: r.known.Current, Refuses: r.refuses, Config: r.plan.Config.Digest}
 	for _, o := range r.options {
 		agreed.To, agreed.Choices = append(agreed.To, o.to), append(agreed.Choices, o.Choice)
 	}
@@ -266,68 +301,33 @@ func (r *rollback) approve(ctx workflow.Context) (*approval.Book, error) {
 		request.What, request.Approve = "Roll back "+from, r.options[0].Label
 		if to := r.options[0].to.Tag; to != "" {
 			request.What, request.Approve = "Roll back "+from+" to "+to, "Roll back"
+			if r.forward(to) {
+				request.What, request.Approve = "Deploy "+to+" of "+r.in.Service+", which is newer than "+r.known.Current.Tag, "Deploy it"
+			}
 		}
 	}
 	r.now(ctx, "waiting for a decision")
 	return r.ask(ctx, request)
 }
 
+// forward says whether a release is newer than the deployed one.
+func (r *rollback) forward(to string) bool {
+	place := func(tag string) int {
+		return slices.IndexFunc(r.known.Releases, func(other release.Release) bool { return other.Tag.Tag == tag })
+	}
+	at, from := place(to), place(r.result.From.Tag)
+	return at >= 0 && at < from
+}
+
 // chosen is the option that people approved.
-func (r *rollback) chosen(b *approval.Book) option {
+func (r *rollback) chosen(b *approval.Book) (option, error) {
+	if len(r.options) == 1 {
+		return r.options[0], nil
+	}
 	for _, o := range r.options {
 		if o.Key == b.Chosen() {
-			return o
+			return o, nil
 		}
 	}
-	return r.options[0]
-}
-
-// overview asks what is deployed, what can be, and what is known of it. What cannot be
-// learnt is said, and keeps nobody from rolling back: only a cancel is an error.
-func overview(ctx workflow.Context, t *teller, plan recovery.Plan) (release.Overview, []release.Record, error) {
-	o := release.Overview{Service: plan.Service}
-	current, unknown, err := currentRelease(ctx, t, plan)
-	if err != nil {
-		return o, nil, err
-	}
-	if o.Current = current; unknown != "" {
-		o.Unknown = append(o.Unknown, "what is deployed is not known: "+unknown)
-	}
-	var tags []release.Tag
-	t.now(ctx, "listing releases")
-	err = step{
-		name: "list releases", options: quick(HostQueue(plan.Host)), activity: releases.ListTags, giveUp: min(askGiveUp, plan.GiveUpAfter.Std()),
-		input: func(int) any { return activities.LivePlan{Plan: plan} },
-	}.run(ctx, t, &tags)
-	if err != nil {
-		o.Unknown = append(o.Unknown, "which releases can be deployed is not known: "+reason(err))
-	}
-	var records []release.Record
-	t.now(ctx, "reading what is known of releases")
-	err = step{
-		name: "read what is known of releases", options: quick(QueueLifeboat), activity: evidence.ReadRecords, giveUp: min(downGiveUp, plan.GiveUpAfter.Std()),
-		input: func(int) any {
-			return activities.ReadRecordsInput{Service: plan.Service, Destinations: plan.Destinations, Encryption: plan.Encryption, Limit: release.MaxRecords}
-		},
-	}.run(ctx, t, &records)
-	if err != nil {
-		o.Unknown = append(o.Unknown, "which releases were seen to be well is not known: "+reason(err))
-	}
-	o.Releases = release.List(tags, o.Current, records)
-	return o, records, ctx.Err()
-}
-
-// compareReleases says what lies between two releases. That it is not known keeps
-// nobody from rolling back.
-func compareReleases(ctx workflow.Context, t *teller, plan recovery.Plan, from, to release.Tag) release.Comparison {
-	var between release.Comparison
-	t.now(ctx, "looking what lies between "+from.Tag+" and "+to.Tag)
-	err := step{
-		name: "compare " + from.Tag + " with " + to.Tag, options: quick(HostQueue(plan.Host)), activity: releases.CompareReleases, giveUp: min(askGiveUp, plan.GiveUpAfter.Std()),
-		input: func(int) any { return activities.CompareReleasesInput{Plan: plan, From: from, To: to} },
-	}.run(ctx, t, &between)
-	if err != nil {
-		return release.Comparison{Unknown: reason(err), Unwarned: reason(err)}
-	}
-	return between
+	return option{}, fmt.Errorf("carry out the decision: %q is none of the choices", b.Chosen())
 }

@@ -44,7 +44,7 @@ func TestRollbackToTheLastGoodRelease(t *testing.T) {
 		{Label: "Expected to take", Value: "not known: this is the first rollback"},
 	}, plan.Facts)
 
-	require.Equal(t, []string{"run ./deploy.sh --tag v2 as " + plan.ID}, w.only("run"), "once, under the key of the approval")
+	require.Equal(t, []string{"run ./deploy.sh --tag v2 as " + plan.ID + "-deploy"}, w.only("run"), "once, under the key of the approval")
 	require.Equal(t, "v2", w.deployed.tag)
 	require.Equal(t, []string{"decide rollback: approved"}, w.only("decide"), "there is nothing to undo")
 

@@ -77,9 +77,12 @@ func (d *smokeDeploy) run(ctx workflow.Context) error {
 
 // choose finds the release to try: the newest, unless one was named.
 func (d *smokeDeploy) choose(ctx workflow.Context) error {
-	known, _, err := overview(ctx, d.teller, d.plan)
+	known, err := overview(ctx, d.teller, d.plan)
 	if err != nil {
 		return err
+	}
+	if known.tags != "" && d.in.Tag == "" { // the newest that was seen is not the newest
+		return errors.New(known.tags)
 	}
 	for _, r := range known.Releases {
 		if d.in.Tag == "" || r.Tag.Tag == d.in.Tag {
@@ -173,7 +176,7 @@ func (s *stageRelease) command(ctx workflow.Context, name string, args []string,
 	s.now(ctx, fmt.Sprintf("running %s of %s", spec.Name, s.in.Release.Tag))
 	info := workflow.GetInfo(ctx).WorkflowExecution
 	s.result.Output = ""
-	outcome, err := runOnce(ctx, s.teller, s.in.Plan, spec, info.RunID+"-"+name, true)
+	outcome, err := commandOnce{plan: s.in.Plan, command: spec, key: info.RunID + "-" + name, repeatable: true}.run(ctx, s.teller)
 	switch {
 	case temporal.IsCanceledError(err) || ctx.Err() != nil:
 		return false, errors.Join(err, ctx.Err())

@@ -49,7 +49,7 @@ func TestSmokeDeployPasses(t *testing.T) {
 			s, outcomes := watch(env), noteOutcomes(env)
 			var ran []recovery.CommandSpec
 			var keys []string
-			hosts := activities.Hosts{Commands: w, Stores: w}
+			hosts := activities.Hosts{Commands: w, Deploys: w, Stores: w}
 			env.OnActivity("RunOnce", anything, anything).Return(func(ctx context.Context, in activities.RunOnceInput) (*recovery.CommandOutcome, error) {
 				ran, keys = append(ran, in.Command), append(keys, in.Key)
 				return hosts.RunOnce(ctx, in)
@@ -207,7 +207,7 @@ func TestSmokeDeployWaitsForWhatChangesProduction(t *testing.T) {
 func TestSmokeDeployThatIsCancelled(t *testing.T) {
 	w := newStaged()
 	env := w.env(t)
-	hosts := activities.Hosts{Commands: w, Stores: w}
+	hosts := activities.Hosts{Commands: w, Deploys: w, Stores: w}
 	env.OnActivity("RunOnce", anything, anything).After(time.Hour).Return(hosts.RunOnce)
 	after(env, time.Minute, env.CancelWorkflow)
 	_, err := smokeDeploy(t, env, "")

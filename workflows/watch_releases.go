@@ -99,16 +99,16 @@ func (w *releaseWatch) run(ctx workflow.Context) error {
 
 // readLast reads the newest finding about what runs in production.
 func (w *releaseWatch) readLast(ctx workflow.Context) error {
-	var records []release.Record
+	var known activities.KnownRecords
 	err := step{
 		name: "read what is known of releases", options: quick(QueueLifeboat), activity: evidence.ReadRecords, giveUp: w.plan.GiveUpAfter.Std(),
 		input: func(int) any {
 			return activities.ReadRecordsInput{Service: w.plan.Service, Destinations: w.plan.Destinations, Encryption: w.plan.Encryption, Limit: lastRecords}
 		},
-	}.run(ctx, w.teller, &records)
-	for i := range records {
-		if k := records[i].Kind; k == release.Watched || k == release.Left {
-			w.last = &records[i]
+	}.run(ctx, w.teller, &known)
+	for i := range known.Records {
+		if k := known.Records[i].Kind; k == release.Watched || k == release.Left {
+			w.last = &known.Records[i]
 		}
 	}
 	return err
@@ -140,17 +140,21 @@ func (w *releaseWatch) look(ctx workflow.Context) (time.Duration, error) {
 		w.now(ctx, w.result.Current.Tag+" runs, and is good; waiting for the next release")
 		return lookEvery, nil
 	}
-	ok, why := checkHealth(ctx, w.teller, w.plan)
+	health, why := checkHealth(ctx, w.teller, w.plan)
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	if !ok && !w.knownBad() { // while production is being changed, nothing is held against a release
+	if health == recovery.Inconclusive { // nothing is held against a release that nobody could look at
+		w.now(ctx, "nobody could look whether "+w.result.Current.Tag+" is well: "+why)
+		return lookEvery, nil
+	}
+	if health == recovery.Disproven && !w.knownBad() { // while production is being changed, nothing is held against a release
 		if held, err := changeHeld(ctx, w.teller, w.in.Service); err != nil || held {
 			w.restart(ctx)
 			return lookEvery, err
 		}
 	}
-	verdict := w.trial.Take(workflow.Now(ctx), ok, why)
+	verdict := w.trial.Take(workflow.Now(ctx), health == recovery.Proven, why)
 	if verdict != recovery.Inconclusive {
 		w.judge(ctx, verdict)
 	}

@@ -119,7 +119,7 @@ func (w *world) env(t *testing.T, outer ...any) *testsuite.TestWorkflowEnvironme
 	env.RegisterActivity(&activities.Changes{Lives: w, Staging: w, Services: w})
 	env.RegisterActivity(&activities.Releases{Deploys: w})
 	env.RegisterActivity(&activities.Evidence{Stores: w})
-	env.RegisterActivity(&activities.Hosts{Commands: w, Stores: w})
+	env.RegisterActivity(&activities.Hosts{Commands: w, Deploys: w, Stores: w})
 	w.identify(env)
 	env.SetStartTime(w.start)
 	w.clock = env.Now

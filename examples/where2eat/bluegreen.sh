@@ -3,9 +3,13 @@
 # serving. Which one is active is a symbolic link that the proxy follows: it reads where
 # to send requests from $WHERE2EAT_HOME/active/address.
 #
-#   bluegreen.sh --tag TAG   deploy TAG to the idle slot, and switch once it is well
-#   bluegreen.sh --switch    switch to the other slot, unless what runs there is not well
-#   bluegreen.sh --current   print the tag that is active
+#   bluegreen.sh --tag TAG        deploy TAG to the idle slot, and switch once it is well
+#   bluegreen.sh --switch [SLOT]  switch to that slot, unless what runs there is not well
+#   bluegreen.sh --current        print the tag that is active
+#
+# SLOT is blue, green, or the one that was deployed to later or earlier: newer, older.
+# If it is active already, nothing is done. Without it, the other one is meant: who does
+# not know whether that ran must not run it again.
 #
 # WHERE2EAT_HOME   where the slots are kept   (default: ~/.local/share/where2eat)
 # WHERE2EAT_BLUE   where each of them answers (default: 127.0.0.1:8091
@@ -46,12 +50,32 @@ deploy() {
     local slot
     slot=$(idle)
     on "$slot" --tag "$1"
+    ln -sfn "$slot" "$home/.next"
+    mv -T "$home/.next" "$home/newer"
     activate "$slot"
+}
+
+# meant SLOT is the slot that is called so.
+meant() {
+    local newer
+    newer=$(basename "$(readlink "$home/newer" || echo none)")
+    case "$1/$newer" in
+    /*) idle ;;
+    blue/* | green/*) echo "$1" ;;
+    newer/blue | older/green) echo blue ;;
+    newer/green | older/blue) echo green ;;
+    newer/none | older/none) fail "which slot is newer is not known before a deploy" ;;
+    *) fail "a slot is blue, green, newer or older" 2 ;;
+    esac
 }
 
 switch() {
     local slot
-    slot=$(idle)
+    slot=$(meant "$1")
+    if [[ $slot == $(active) ]]; then
+        printf '%s is active already: %s\n' "$slot" "$(on "$slot" --current)"
+        return
+    fi
     curl --silent --fail --max-time 5 --output /dev/null "http://${address[$slot]}/health" ||
         fail "nothing that is well answers on $slot (${address[$slot]}); $(active) stays active"
     activate "$slot"
@@ -75,7 +99,7 @@ case "${1:-}" in
     ;;
 --switch)
     alone
-    switch
+    switch "${2:-}"
     ;;
-*) fail "usage: bluegreen.sh --tag TAG | --switch | --current" 2 ;;
+*) fail "usage: bluegreen.sh --tag TAG | --switch [blue|green|newer|older] | --current" 2 ;;
 esac

@@ -51,6 +51,9 @@ func TestBlueGreen(t *testing.T) {
 	output, err = s.run("--switch")
 	require.Error(t, err)
 	require.Contains(t, output, "bluegreen: nothing that is well answers on blue")
+	output, err = s.run("--switch", "older")
+	require.Error(t, err)
+	require.Contains(t, output, "bluegreen: which slot is newer is not known before a deploy")
 
 	for _, step := range []struct {
 		args           []string
@@ -60,6 +63,17 @@ func TestBlueGreen(t *testing.T) {
 		{[]string{"--tag", "v2"}, "green", "v2", "green is active: v2"},
 		{[]string{"--switch"}, "blue", "v1", "blue is active: v1"},
 		{[]string{"--switch"}, "green", "v2", "green is active: v2"},
+		{[]string{"--switch", "green"}, "green", "v2", "green is active already: v2"},
+		{[]string{"--switch", "blue"}, "blue", "v1", "blue is active: v1"},
+		{[]string{"--switch", "older"}, "blue", "v1", "blue is active already: v1"},
+		{[]string{"--switch", "newer"}, "green", "v2", "green is active: v2"},
+		{[]string{"--switch", "newer"}, "green", "v2", "green is active already: v2"},
+		{[]string{"--switch", "older"}, "blue", "v1", "blue is active: v1"},
+		{[]string{"--tag", "v1"}, "green", "v1", "green is active: v1"},
+		{[]string{"--tag", "v2"}, "blue", "v2", "blue is active: v2"},
+		{[]string{"--switch", "older"}, "green", "v1", "green is active: v1"},
+		{[]string{"--switch", "newer"}, "blue", "v2", "blue is active: v2"},
+		{[]string{"--tag", "v2"}, "green", "v2", "green is active: v2"},
 	} {
 		output, err = s.run(step.args...)
 		require.NoError(t, err, output)
@@ -78,9 +92,13 @@ func TestBlueGreen(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, output, "bluegreen: nothing that is well answers on blue ("+s.address["blue"]+"); green stays active")
 	s.requireActive("green", "v2")
+	output, err = s.run("--switch", "red")
+	require.Error(t, err)
+	require.Contains(t, output, "bluegreen: a slot is blue, green, newer or older")
+	s.requireActive("green", "v2")
 	output, err = s.run("--both")
 	require.Error(t, err)
-	require.Contains(t, output, "usage: bluegreen.sh --tag TAG | --switch | --current")
+	require.Contains(t, output, "usage: bluegreen.sh --tag TAG | --switch [blue|green|newer|older] | --current")
 }
 
 func testFlagScript(t *testing.T, f *fixture) {

@@ -148,8 +148,9 @@ func (s *steps) register(w worker.Worker, queue string) {
 		w.RegisterActivity(backups)
 		w.RegisterActivity(restores) // opens what was handed over to this host
 		w.RegisterActivity(changes)
-		w.RegisterActivity(&activities.Releases{Deploys: &deploys{configs: s.configs}})
-		w.RegisterActivity(&activities.Hosts{Commands: &commands{configs: s.configs}, Stores: stores})
+		releases := &deploys{configs: s.configs}
+		w.RegisterActivity(&activities.Releases{Deploys: releases})
+		w.RegisterActivity(&activities.Hosts{Commands: &commands{configs: s.configs}, Stores: stores, Deploys: releases})
 	}
 }
 

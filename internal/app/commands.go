@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -74,7 +73,8 @@ func jobFault(ctx context.Context, name string, err error) error {
 		return err
 	}
 	err = fmt.Errorf("run %s: %w", name, err)
-	for _, lasting := range []error{fs.ErrPermission, fs.ErrNotExist, exec.ErrNotFound, syscall.ENOTDIR, syscall.EROFS} {
+	// What is not there may be this program, which is just being replaced: it is tried again.
+	for _, lasting := range []error{fs.ErrPermission, syscall.ENOTDIR, syscall.EROFS} {
 		if errors.Is(err, lasting) {
 			return recovery.NewFault(recovery.Permanent, err, "worker.state in the config must be a folder on this host that the worker's user may write")
 		}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -160,6 +163,27 @@ func TestRunOnceCannot(t *testing.T) {
 
 	_, err = os.Stat(filepath.Join(s.dir, "ran"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestJobFault(t *testing.T) {
+	const mend = " (worker.state in the config must be a folder on this host that the worker's user may write)"
+	for name, c := range map[string]struct {
+		err  error
+		kind recovery.FaultKind
+		want string
+	}{
+		"no permission":             {&fs.PathError{Op: "open", Path: "nonce", Err: syscall.EACCES}, recovery.Permanent, "run deploy: open nonce: permission denied" + mend},
+		"a disk that is read-only":  {&fs.PathError{Op: "open", Path: "nonce", Err: syscall.EROFS}, recovery.Permanent, "run deploy: open nonce: read-only file system" + mend},
+		"a program being replaced":  {&fs.PathError{Op: "fork/exec", Path: "worker", Err: syscall.ENOENT}, recovery.Unavailable, "run deploy: fork/exec worker: no such file or directory"},
+		"a program on no PATH":      {&exec.Error{Name: "worker", Err: exec.ErrNotFound}, recovery.Unavailable, `run deploy: exec: "worker": executable file not found in $PATH`},
+		"a supervisor without room": {errors.New("no room"), recovery.Unavailable, "run deploy: no room"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := jobFault(t.Context(), "deploy", c.err)
+			require.EqualError(t, err, c.want)
+			require.Equal(t, c.kind, recovery.KindOf(err))
+		})
+	}
 }
 
 // A worker's secrets are not the service's.

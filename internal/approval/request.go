@@ -31,7 +31,8 @@ type Request struct {
 	Reject   string          `json:"reject"`
 
 	RequestedBy string `json:"requestedBy,omitempty"` // a person's name; empty: nobody vouches for who asked
-	// Destructive steps ask "are you sure?".
+	// Destructive steps ask "are you sure?", and are decided strictly where nobody vouches
+	// for who asked.
 	Destructive bool `json:"destructive,omitempty"`
 	// Confirm is what an approver must type, word for word; empty: nothing.
 	Confirm string            `json:"confirm,omitempty"`
@@ -67,17 +68,21 @@ func Digest(plan any) (string, error) {
 // approver may have: then at least two must agree, unless there is only one.
 func (r *Request) Needed() int {
 	needed := max(r.Policy.Needed, 1)
-	if r.RequestedBy == "" && r.Confirm != "" {
+	if r.strict() {
 		needed = max(needed, min(2, len(r.Policy.Approvers)))
 	}
 	return needed
 }
 
+// strict says whether any approver may be who asked, of a step that is not to be taken
+// lightly.
+func (r *Request) strict() bool { return r.RequestedBy == "" && (r.Destructive || r.Confirm != "") }
+
 // selfFrom is from when a person may approve although they asked, or may have
 // asked, for the step themselves; ok is false if they never may.
 func (r *Request) selfFrom(name string) (from time.Time, ok bool) {
 	asked := r.RequestedBy == name
-	if r.RequestedBy == "" && r.Confirm != "" && len(r.Policy.Approvers) == 1 {
+	if r.strict() && len(r.Policy.Approvers) == 1 {
 		asked = true // the only approver may well be who asked
 	}
 	switch {

@@ -13,9 +13,9 @@ type Deploy struct {
 	Deploy     []string          `yaml:"deploy" private:"true" jsonschema:"required" jsonschema_description:"Deploys the release {tag}, such as [./deploy.sh, --tag, '{tag}']; {commit} stands for its commit, {from} for the release that is deployed now. It is run at most once for an approval."`
 	Repeatable bool              `yaml:"repeatable" jsonschema_description:"true if deploy may be run again when nobody knows how it ended; otherwise a person is asked."`
 	Warn       []string          `yaml:"warn" private:"true" jsonschema_description:"Prints what makes it risky to go from {from} to {tag}, such as migrations: a warning a line."`
-	FlagOff    []string          `yaml:"flagOff" private:"true" jsonschema_description:"A quick remedy: turns a feature off."`
+	FlagOff    []string          `yaml:"flagOff" private:"true" jsonschema_description:"A quick remedy: turns a feature off. Nothing is filled in here, nor in flagOn, switch and switchBack."`
 	FlagOn     []string          `yaml:"flagOn" private:"true" jsonschema_description:"Undoes flagOff."`
-	Switch     []string          `yaml:"switch" private:"true" jsonschema_description:"A quick remedy: switches to the other side of blue and green."`
+	Switch     []string          `yaml:"switch" private:"true" jsonschema_description:"A quick remedy: switches to the other side of blue and green, such as [./bluegreen.sh, --switch, older]; to run it again must not switch back."`
 	SwitchBack []string          `yaml:"switchBack" private:"true" jsonschema_description:"Undoes switch."`
 	GoodAfter  recovery.Duration `yaml:"goodAfter" jsonschema_description:"How long a release must pass its checks to count as good, at most 24h; 10m by default."`
 	Settle     recovery.Duration `yaml:"settle" jsonschema_description:"How long the service must stay well after a rollback, at most 1h; 1m by default."`

@@ -28,8 +28,9 @@ func (v *validator) deploy(path string, s *Service) {
 	v.currentRelease(path+".current", &d.Current)
 	v.filled(path+".releases", d.Releases)
 	v.deploys(path+".deploy", d.Deploy, "tag", "commit", "from")
-	for name, command := range map[string][]string{"warn": d.Warn, "flagOff": d.FlagOff, "flagOn": d.FlagOn, "switch": d.Switch, "switchBack": d.SwitchBack} {
-		v.filled(join(path, name), command, "tag", "commit", "from")
+	v.filled(path+".warn", d.Warn, "tag", "commit", "from")
+	for name, command := range map[string][]string{"flagOff": d.FlagOff, "flagOn": d.FlagOn, "switch": d.Switch, "switchBack": d.SwitchBack} {
+		v.filled(join(path, name), command) // they deploy nothing, so there is no release to fill in
 	}
 	v.undoes(path, "flagOn", "flagOff")
 	v.undoes(path, "switchBack", "switch")

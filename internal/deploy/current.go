@@ -31,7 +31,7 @@ func (h *Host) Current(ctx context.Context) (*release.Tag, error) {
 	if current := h.Spec.Current; len(current.Command) > 0 {
 		tag, err = h.currentOfCommand(ctx)
 	} else {
-		tag, err = currentAt(ctx, current)
+		tag, err = h.currentAt(ctx, current)
 	}
 	if err != nil {
 		return nil, err
@@ -50,16 +50,25 @@ func (h *Host) currentOfCommand(ctx context.Context) (release.Tag, error) {
 	if err != nil {
 		return release.Tag{}, err
 	}
-	first, _, _ := strings.Cut(out, "\n")
-	tag, err := readTag(first)
+	tag, err := readTag(firstLine(out))
 	if err != nil {
+		_, err = readTag(h.shown(firstLine(h.Hide(out)))) // a secret may have many lines
 		return release.Tag{}, recovery.NewFault(recovery.Permanent, fmt.Errorf("learn from deploy.current which release is deployed: %w", err),
 			"its command must print the tag in its first line, and may print the commit after it")
 	}
 	return tag, nil
 }
 
-func currentAt(ctx context.Context, spec recovery.CurrentSpec) (release.Tag, error) {
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return strings.TrimSpace(first)
+}
+
+// shown is what an error may quote of a text that is no tag: no secrets, and little of
+// what is long. It is no tag either, for none has * or ….
+func (h *Host) shown(text string) string { return clip(h.Hide(text), maxTag) }
+
+func (h *Host) currentAt(ctx context.Context, spec recovery.CurrentSpec) (release.Tag, error) {
 	failed := func(kind recovery.FaultKind, err error, hint string) (release.Tag, error) {
 		return release.Tag{}, recovery.NewFault(kind, fmt.Errorf("ask %s which release is deployed: %w", redact(spec.URL), err), hint)
 	}
@@ -67,16 +76,16 @@ func currentAt(ctx context.Context, spec recovery.CurrentSpec) (release.Tag, err
 	switch {
 	case ctx.Err() != nil:
 		return release.Tag{}, ctx.Err()
-	case err != nil:
-		return failed(recovery.Unavailable, err, "see that the service answers there, or mend deploy.current.url in the config")
+	case err != nil: // it may quote what was answered
+		return failed(recovery.Unavailable, errors.New(clean(h.Hide(err.Error()), maxLine)), "see that the service answers there, or mend deploy.current.url in the config")
 	case status >= http.StatusInternalServerError:
 		return failed(recovery.Unavailable, fmt.Errorf("want status 200, got %d", status), "")
 	case status != http.StatusOK:
 		return failed(recovery.Permanent, fmt.Errorf("want status 200, got %d", status), "mend deploy.current.url in the config")
 	}
 	value, err := lookUp(body, spec.Field)
-	if err == nil {
-		err = release.CheckTag(value)
+	if err == nil && release.CheckTag(value) != nil {
+		err = release.CheckTag(h.shown(value))
 	}
 	if err != nil {
 		return failed(recovery.Permanent, err, "mend deploy.current.field in the config, or what the service answers")

@@ -21,6 +21,7 @@ func version(t *testing.T) *httptest.Server {
 		"/deep":   `{"app":{"builds":[{"n":1},{"n":1.20,"tag":"v7"}]}}`,
 		"/odd":    `{"release":"-x hush","empty":"","yes":true,"none":null}`,
 		"/page":   `<html>hush</html>`,
+		"/secret": `{"release":"v1;` + secret + `","long":"v1;` + strings.Repeat("ö", 300) + `","blank":"v1 "}`,
 		"/large":  `{"release":"` + strings.Repeat("v", 2<<20) + `"}`,
 		"/nearly": `{"pad":"` + strings.Repeat("v", 1<<20-40) + `","release":"v3"}`,
 	}
@@ -35,6 +36,12 @@ func version(t *testing.T) *httptest.Server {
 		case r.URL.Path == "/cut":
 			w.Header().Set("Content-Length", "100")
 			fmt.Fprint(w, `{"release":`)
+		case r.URL.Path == "/garbage":
+			connection, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				fmt.Fprintf(connection, "garbage %s\r\n\r\n", secret)
+				_ = connection.Close()
+			}
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}
@@ -72,6 +79,10 @@ func TestCurrentAtAURLThatSaysNothing(t *testing.T) {
 		"/odd none":            {recovery.Permanent, `want a text or number at "none"`},
 		"/odd empty":           {recovery.Permanent, `read tag "": use 1 to 200`},
 		"/odd release":         {recovery.Permanent, `read tag "-x hush": use 1 to 200`},
+		"/secret release":      {recovery.Permanent, `read tag "v1;***": use 1 to 200`},
+		"/secret long":         {recovery.Permanent, `read tag "v1;` + strings.Repeat("ö", 96) + `…": use 1 to 200`},
+		"/secret blank":        {recovery.Permanent, `read tag "v1 ": use 1 to 200`},
+		"/garbage release":     {recovery.Unavailable, `malformed HTTP status code "***" (see that`},
 		"/page release":        {recovery.Permanent, "want an answer in JSON " + mend},
 		"/large release":       {recovery.Permanent, "want an answer of at most 1048576 bytes " + mend},
 		"/absent release":      {recovery.Permanent, "want status 200, got 404 (mend deploy.current.url in the config)"},

@@ -106,8 +106,10 @@ func unstartable(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOEXEC) || errors.Is(err, exec.ErrNotFound)
 }
 
-// maxLine is how many characters of a line are kept, if it is not that of a commit.
-const maxLine = 200
+const (
+	maxLine = 200 // characters of a line that are kept, if it is not that of a commit
+	maxTag  = 100 // and of what should be a tag
+)
 
 // clean makes of a line what is safe to show: no control characters, at most so many
 // characters.
@@ -121,6 +123,10 @@ func clean(line string, limit int) string {
 		}
 		return r
 	}, strings.ToValidUTF8(line, "\uFFFD")))
+	return clip(line, limit)
+}
+
+func clip(line string, limit int) string {
 	if runes := []rune(line); len(runes) > limit {
 		return string(runes[:limit-1]) + "…"
 	}

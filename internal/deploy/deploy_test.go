@@ -85,6 +85,8 @@ func TestCurrentOfACommandThatFails(t *testing.T) {
 		"a blank line":    {"echo; echo v1", recovery.Permanent, "there is none " + mend},
 		"an option":       {"echo -rf", recovery.Permanent, `read tag "-rf": use 1 to 200 letters, digits and . _ + : @ / -, beginning with a letter or digit, without two dots in a row ` + mend},
 		"shell's letters": {"echo 'v1;id'", recovery.Permanent, `read tag "v1;id": use`},
+		"a secret":        {`echo "!$TOKEN"`, recovery.Permanent, `read tag "!***": use 1 to 200`},
+		"much":            {`printf '  !'; head -c 3000000 /dev/zero | tr '\0' v`, recovery.Permanent, `read tag "!` + strings.Repeat("v", 98) + `…": use 1 to 200`},
 		"an exit": {
 			`echo v1; echo "first" >&2; echo "no \033[31mserver for $TOKEN" >&2; echo >&2; exit 3`, recovery.Unavailable,
 			"run deploy.current: ask.sh exited with status 3: no [31mserver for *** (mend deploy.current in the config, or the command)",

@@ -146,6 +146,6 @@ func (h *Host) git(ctx context.Context, input string, args ...string) (string, e
 		return "", recovery.NewFault(recovery.Permanent, fmt.Errorf("ask Git about releases: %w", err), "install git on the service's host, or use deploy.releases")
 	}
 	first, _, _ := strings.Cut(said.String(), "\n") // the rest is advice
-	return "", recovery.NewFault(recovery.Permanent, fmt.Errorf("ask Git about releases in %s: %w: %s", h.Spec.Repo, err, clean(first, maxLine)),
+	return "", recovery.NewFault(recovery.Permanent, fmt.Errorf("ask Git about releases in %s: %w: %s", h.Spec.Repo, err, clean(h.Hide(first), maxLine)),
 		"deploy.repo in the config must be a Git repository that the worker's user may read")
 }

@@ -17,6 +17,9 @@ type CommandOutcome struct {
 	// somebody else has started it. Why says so.
 	Known bool   `json:"known"`
 	Why   string `json:"why,omitempty"`
+	// Instead is the release that is deployed instead of the expected one: because of it
+	// nothing was started.
+	Instead string `json:"instead,omitempty"`
 	// Failure says how it ended badly; empty: well.
 	Failure  string    `json:"failure,omitempty"`
 	Output   string    `json:"output,omitempty"` // the end of what it wrote, secrets masked

@@ -3,8 +3,8 @@ package recovery
 import "strings"
 
 // DeploySpec says how a service's releases are deployed, by commands on its host.
-// In their arguments, {tag} stands for the release, {commit} for its commit, and
-// {from} for the release that is deployed now.
+// In the arguments of Deploy and Warn, {tag} stands for the release, {commit} for its
+// commit, and {from} for the release that is deployed now.
 type DeploySpec struct {
 	Dir     string            `json:"dir,omitempty"` // where commands are started
 	Env     map[string]string `json:"env,omitempty"` // besides PATH and the like; values may be references to secrets

@@ -47,7 +47,8 @@ const (
 // Change is one remedy that was applied, and how the service was afterwards.
 type Change struct {
 	Remedy   Remedy            `json:"remedy"`
-	To       Tag               `json:"to,omitzero"` // deploy
+	To       Tag               `json:"to,omitzero"`      // deploy
+	Looked   bool              `json:"looked,omitempty"` // it had run already: only its effect was looked at
 	State    State             `json:"state"`
 	Sentence string            `json:"sentence"`         // for a person
 	Output   string            `json:"output,omitempty"` // the end of what the command wrote, secrets masked

@@ -176,7 +176,7 @@ func (d *Releases) UseSlots() {
 	d.Configure(func(deploy map[string]any) {
 		deploy["current"] = map[string]any{"command": []string{"./bluegreen.sh", "--current"}}
 		deploy["deploy"] = []string{"./bluegreen.sh", "--tag", "{tag}"}
-		deploy["switch"], deploy["switchBack"] = []string{"./bluegreen.sh", "--switch"}, []string{"./bluegreen.sh", "--switch"}
+		deploy["switch"], deploy["switchBack"] = []string{"./bluegreen.sh", "--switch", "older"}, []string{"./bluegreen.sh", "--switch", "newer"}
 	})
 	proxy := exec.Command(filepath.Join(binaries, "proxy"), "-listen", d.Address, "-follow", filepath.Join(d.Home, "active", "address"))
 	proxy.Stderr = os.Stderr
