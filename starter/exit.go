@@ -36,7 +36,7 @@ func exitMeaning(code int) string {
 	case exitNotApproved:
 		return "not approved: rejected, refused, or not decided in time"
 	case exitUnhealthy:
-		return "unhealthy: the service is not well, or the command ended badly"
+		return "unhealthy: the service is not well, or the remedy did not work"
 	case exitUnclear:
 		return "unclear: a person must look how production is"
 	case exitDetached:

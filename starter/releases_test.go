@@ -233,7 +233,7 @@ func TestChangesOfRollbacksAreTold(t *testing.T) {
 	for want, change := range map[string]func(c *release.Change){
 		"to        v2 (2b2b2b2)\n  between   4 commits\n  did       deployed v2 (2b2b2b2): unhealthy": func(c *release.Change) { c.State = release.Unhealthy },
 		"tried     v2 (2b2b2b2): not deployed, something else is deployed now":                        func(c *release.Change) { c.State = release.Stale },
-		"tried     deploy v2 (2b2b2b2): the command ended badly": func(c *release.Change) {
+		"tried     deploy v2 (2b2b2b2): it did not work": func(c *release.Change) {
 			c.State, c.Ran = release.Refused, recovery.Duration(3*time.Second)
 		},
 		"tried     deploy v2 (2b2b2b2): nobody knows whether it ran": func(c *release.Change) { c.State = release.Unknown },
@@ -251,7 +251,7 @@ func TestChangesOfRollbacksAreTold(t *testing.T) {
 		"tried     turn the flag off: not done, something else is deployed now": func(c *release.Change) {
 			*c = release.Change{Remedy: release.FlagOff, State: release.Stale}
 		},
-		"tried     turn the flag on: the command ended badly": func(c *release.Change) {
+		"tried     turn the flag on: it did not work": func(c *release.Change) {
 			*c = release.Change{Remedy: release.FlagOn, State: release.Refused}
 		},
 		"tried     switch: nobody knows whether it ran": func(c *release.Change) {

@@ -138,7 +138,7 @@ func changeWords(c *release.Change) string {
 	case c.State == release.Refused && c.Looked:
 		return looked + tagWords(c.To) + " is not deployed"
 	case c.State == release.Refused:
-		return toDo + ": the command ended badly"
+		return toDo + ": it did not work"
 	case c.State == release.Unknown && (c.Looked || c.Ran > 0):
 		return looked + did + ": nobody knows whether the service is well"
 	case c.State == release.Unknown:
