@@ -217,7 +217,7 @@ func testOthersWait(t *testing.T, r *rig.Rig, d *rig.Releases) {
 	kind, _ := notRolledBack(t, r, first)
 	require.Equal(t, workflows.ErrorUnhealthy, kind)
 
-	require.Contains(t, r.AwaitPending(second).Request.What, "from v2 to v3", "its plan was made after the wait")
+	require.Contains(t, r.AwaitPending(second).Request.What, "v3 of where2eat, which is newer than v2", "its plan was made after the wait")
 	require.Equal(t, 0, r.Starter("decide", second, "reject", "--as", "sam", "--reason", "enough").Code)
 	r.AwaitEnd(second)
 	require.Equal(t, "v2", d.Serving())
