@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,13 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
 	"github.com/lifeboat-run/lifeboat/internal/release"
+	"github.com/lifeboat-run/lifeboat/internal/reply"
 )
 
 // askTimeout bounds a request to the service.
@@ -70,7 +68,7 @@ func (h *Host) shown(text string) string { return clip(h.Hide(text), maxTag) }
 
 func (h *Host) currentAt(ctx context.Context, spec recovery.CurrentSpec) (release.Tag, error) {
 	failed := func(kind recovery.FaultKind, err error, hint string) (release.Tag, error) {
-		return release.Tag{}, recovery.NewFault(kind, fmt.Errorf("ask %s which release is deployed: %w", redact(spec.URL), err), hint)
+		return release.Tag{}, recovery.NewFault(kind, fmt.Errorf("ask %s which release is deployed: %w", reply.Redact(spec.URL, "deploy.current.url"), err), hint)
 	}
 	status, body, err := get(ctx, spec.URL)
 	switch {
@@ -99,7 +97,7 @@ func get(ctx context.Context, address string) (status int, body []byte, err erro
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return 0, nil, bare(err)
+		return 0, nil, reply.Cause(err)
 	}
 	client := &http.Client{
 		Transport:     &http.Transport{DialContext: (&net.Dialer{}).DialContext, DisableKeepAlives: true},
@@ -115,26 +113,9 @@ func get(ctx context.Context, address string) (status int, body []byte, err erro
 	case errors.Is(err, context.DeadlineExceeded):
 		return 0, nil, context.Cause(ctx)
 	case err != nil:
-		return 0, nil, bare(err)
+		return 0, nil, reply.Cause(err)
 	}
 	return status, body, nil
-}
-
-// bare takes the address out of an error of net/http: it may hold a secret.
-func bare(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
-	}
-	return err
-}
-
-// redact leaves of an address what is safe to print: no user, no query.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "deploy.current.url"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
 
 // lookUp finds a text or number in a JSON answer by a dotted path, e.g.
@@ -143,14 +124,9 @@ func lookUp(body []byte, path string) (string, error) {
 	if len(body) > maxOutput {
 		return "", fmt.Errorf("want an answer of at most %d bytes", maxOutput)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return "", errors.New("want an answer in JSON")
-	}
-	for part := range strings.SplitSeq(path, ".") {
-		value = member(value, part)
+	value, err := reply.Member(body, path)
+	if err != nil {
+		return "", err
 	}
 	switch v := value.(type) {
 	case string:
@@ -159,17 +135,4 @@ func lookUp(body []byte, path string) (string, error) {
 		return v.String(), nil
 	}
 	return "", fmt.Errorf("want a text or number at %q", path)
-}
-
-// member is a field of an object, or an element of a list; nil if there is none.
-func member(value any, name string) any {
-	switch container := value.(type) {
-	case map[string]any:
-		return container[name]
-	case []any:
-		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(container) {
-			return container[i]
-		}
-	}
-	return nil
 }

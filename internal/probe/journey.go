@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lifeboat-run/lifeboat/internal/recovery"
+	"github.com/lifeboat-run/lifeboat/internal/reply"
 )
 
 // Journey goes through the steps in order, as one user with one set of cookies,
@@ -113,7 +114,7 @@ func (j *journey) request(ctx context.Context, step recovery.JourneyStep) (*http
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("make request %s %s: %w", method, step.Path, cause(err))
+		return nil, fmt.Errorf("make request %s %s: %w", method, step.Path, reply.Cause(err))
 	}
 	request.Header = headers
 	if host := headers.Get("Host"); host != "" {
@@ -175,25 +176,9 @@ func escapeJSON(value string) string {
 
 // lookUp finds a value in a JSON answer by a dotted path, e.g. "items.0.id".
 func lookUp(body []byte, path string) (string, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return "", errors.New("want an answer in JSON")
-	}
-	for part := range strings.SplitSeq(path, ".") {
-		switch container := value.(type) {
-		case map[string]any:
-			value = container[part]
-		case []any:
-			i, err := strconv.Atoi(part)
-			if err != nil || i < 0 || i >= len(container) {
-				return "", fmt.Errorf("want a value at %q", path)
-			}
-			value = container[i]
-		default:
-			value = nil
-		}
+	value, err := reply.Member(body, path)
+	if err != nil {
+		return "", err
 	}
 	switch v := value.(type) {
 	case string:

@@ -14,14 +14,16 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"time"
+
+	"github.com/lifeboat-run/lifeboat/internal/reply"
 )
 
 const (
 	maxBody      = 1 << 20 // bytes of an answer that are looked at
 	maxRedirects = 10
 	checkTimeout = 10 * time.Second // for a health check, or one step of a journey
+	noAddress    = "an address that is none"
 )
 
 // Prober makes requests. Its zero value is ready for use.
@@ -55,7 +57,7 @@ func (p *Prober) WaitUp(ctx context.Context, address string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w; the last try: %w", redact(address), context.Cause(ctx), last)
+			return fmt.Errorf("wait for %s: %w; the last try: %w", reply.Redact(address, noAddress), context.Cause(ctx), last)
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, time.Second)
@@ -65,14 +67,14 @@ func (p *Prober) WaitUp(ctx context.Context, address string) error {
 func check(ctx context.Context, client *http.Client, address string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fmt.Errorf("get %s: %w", redact(address), cause(err))
+		return fmt.Errorf("get %s: %w", reply.Redact(address, noAddress), reply.Cause(err))
 	}
 	answer, err := fetch(client, request)
 	if err != nil {
-		return fmt.Errorf("get %s: %w", redact(address), err)
+		return fmt.Errorf("get %s: %w", reply.Redact(address, noAddress), err)
 	}
 	if answer.status != http.StatusOK {
-		return fmt.Errorf("get %s: want status 200, got %d", redact(address), answer.status)
+		return fmt.Errorf("get %s: want status 200, got %d", reply.Redact(address, noAddress), answer.status)
 	}
 	return nil
 }
@@ -86,7 +88,7 @@ type answer struct {
 func fetch(client *http.Client, request *http.Request) (*answer, error) {
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, cause(err)
+		return nil, reply.Cause(err)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if closed := response.Body.Close(); err == nil {
@@ -120,21 +122,4 @@ func newClient() *http.Client {
 			return nil
 		},
 	}
-}
-
-// cause takes the address out of an error of net/http: it may hold a secret.
-func cause(err error) error {
-	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
-	}
-	return err
-}
-
-// redact leaves of an address what is safe to print: no user, no query.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "an address that is none"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
